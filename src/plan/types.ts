@@ -1,0 +1,199 @@
+import type { AddressPoolResource, ObjectRef, RealServerResource, VirtualServiceResource } from '../api/index.ts';
+import type { Cidr, IpAddress } from '../base/index.ts';
+import type {
+  IpvsOperation,
+  IpvsTable,
+  RealServerConfig,
+  RealServerKey,
+  VirtualServiceConfig,
+  VirtualServiceKey,
+} from '../ipvs/pure.ts';
+import type { ObservedAddress, PacketRules, SysctlProfile, VipBinding, VipClaim } from '../link/pure.ts';
+
+/** Everything users wrote that parsed. Cross-object rules are judged here, in `plan`, and nowhere else. */
+export interface Resources {
+  readonly virtualServices: readonly VirtualServiceResource[];
+  readonly realServers: readonly RealServerResource[];
+  readonly addressPools: readonly AddressPoolResource[];
+}
+
+/** What a director knows of its own host and needs for deciding. Observed by the shell, slow to change. */
+export interface DirectorFacts {
+  /** Addresses of the host that are not VIPs: they are refused as VIPs, and their control ports as real servers. */
+  readonly ownAddresses: readonly IpAddress[];
+  /** Uplinks and the subnets that are on-link there. A VIP inside one is bound on that uplink and announced. */
+  readonly uplinks: readonly Uplink[];
+  /** Schedulers that the kernel could not load, as far as known. */
+  readonly unavailableSchedulers: readonly string[];
+  /** Further addresses that must never be a VIP or a real server (API server, service ranges). */
+  readonly reservedCidrs: readonly Cidr[];
+}
+
+export interface Uplink {
+  readonly name: string;
+  readonly subnets: readonly Cidr[];
+  /** Bytes. */
+  readonly mtu: number;
+}
+
+/**
+ * Choices that must not change from pass to pass: the incumbent keeps its address and its mark. Kept in the ledger
+ * (later: in `VirtualService.status`).
+ */
+export interface Allocations {
+  /** VIPs taken from pools, by `namespace/name#index` of the address entry. */
+  readonly addresses: Readonly<Record<string, IpAddress>>;
+  /** Firewall marks of `portGrouping: Together`, by `namespace/name vip`. */
+  readonly marks: Readonly<Record<string, MarkAllocation>>;
+  /** First owner of each `PROTOCOL vip:port`, as `namespace/name`; the incumbent keeps it. */
+  readonly portOwners: Readonly<Record<string, string>>;
+}
+
+/** The claims are kept with the mark so that a draining service still gets its packets after its object is gone. */
+export interface MarkAllocation {
+  readonly mark: number;
+  readonly vip: IpAddress;
+  readonly claims: readonly Pick<VipClaim, 'protocol' | 'port' | 'endPort'>[];
+}
+
+export interface DesiredStateInput extends Resources {
+  readonly facts: DirectorFacts;
+  readonly allocations: Allocations;
+}
+
+/** Why an object (or a part of it) is not served. Objects that are refused change nothing for the others. */
+export interface Refusal {
+  readonly object: ObjectRef;
+  /** Path of the offending field inside the object: `['spec', 'ports', 0, 'port']`. */
+  readonly path: readonly (string | number)[];
+  /** CamelCase reason, stable, as in a condition: `AddressNotInPool`, `Conflicted`, `VirtualServiceNotFound`. */
+  readonly reason: string;
+  /** A sentence that a person can act on. */
+  readonly message: string;
+  /** `error`: not served. `warning`: served, but the person should know (MTU under TUN). */
+  readonly severity: 'error' | 'warning';
+}
+
+export interface DrainSettings {
+  /** Longest drain; connections left then are cut. Milliseconds. */
+  readonly timeoutMs: number;
+  /** With no active connection for this long, inactive ones (half-closed, TIME_WAIT) no longer hold the server. */
+  readonly settleMs: number;
+  /** How long a UDP real server keeps its flows. */
+  readonly udpMs: number;
+}
+
+export interface DesiredRealServer {
+  readonly key: RealServerKey;
+  /** Weight 0 with `isDrained` means: quiesce, wait, delete. Weight 0 without means: the person asked for weight 0. */
+  readonly config: RealServerConfig;
+  readonly isDrained: boolean;
+  readonly owner: ObjectRef;
+}
+
+export interface DesiredVirtualService {
+  readonly key: VirtualServiceKey;
+  /** Flags hold the witness bit, but not the mh/sh fallback that quiescing adds: `computeChanges` does that. */
+  readonly config: VirtualServiceConfig;
+  readonly owner: ObjectRef;
+  readonly drain: DrainSettings;
+  /** By `formatRealServerKey`. */
+  readonly realServers: ReadonlyMap<string, DesiredRealServer>;
+}
+
+export interface DesiredState {
+  /** By `formatVirtualServiceKey`. */
+  readonly services: ReadonlyMap<string, DesiredVirtualService>;
+  readonly vips: readonly VipBinding[];
+  /** Rules for `services` alone; `computeChanges` adds what still drains. */
+  readonly packetRules: PacketRules;
+  readonly sysctls: SysctlProfile;
+  readonly refusals: readonly Refusal[];
+  readonly allocations: Allocations;
+}
+
+/** One real server that leaves. Wall-clock milliseconds, as they survive restarts in the ledger. */
+export interface DrainRecord {
+  /** `formatVirtualServiceKey` and `formatRealServerKey`. */
+  readonly service: string;
+  readonly realServer: string;
+  readonly sinceMs: number;
+  readonly deadlineMs: number;
+  /** Since when no active connection was seen; undefined while there is one. */
+  readonly idleSinceMs: number | undefined;
+  readonly settings: DrainSettings;
+  readonly reason: 'Removed' | 'Drained' | 'ServiceRemoved';
+}
+
+/** A mass removal that waits for a second complete list to agree. */
+export interface HeldRemoval {
+  /** Keys that would go, sorted; the second list must ask for the same set or a subset. */
+  readonly keys: readonly string[];
+  readonly sinceMs: number;
+  /** Number of the complete list that asked for it; only a later list can confirm. */
+  readonly listNumber: number;
+}
+
+export interface ChangesInput {
+  readonly desired: DesiredState;
+  readonly observed: ObservedState;
+  /** Services that the ledger calls ours, by `formatVirtualServiceKey`. The witness bit adds to them. */
+  readonly ownedServices: ReadonlySet<string>;
+  readonly ownedVips: readonly VipBinding[];
+  readonly drains: readonly DrainRecord[];
+  readonly held: HeldRemoval | undefined;
+  /** Counts complete lists of the desired state (folder reads, relists); see `HeldRemoval`. */
+  readonly listNumber: number;
+  /** False until every kind was read completely once: nothing is removed before. */
+  readonly isComplete: boolean;
+  /** Wall clock. */
+  readonly nowMs: number;
+}
+
+export interface ObservedState {
+  readonly table: IpvsTable;
+  readonly addresses: readonly ObservedAddress[];
+  /** Normal form of our chains as last read, for comparison only; undefined: unknown, write them. */
+  readonly packetRules: PacketRules | undefined;
+  readonly sysctls: SysctlProfile;
+}
+
+export type ChangeReason =
+  | 'New'
+  | 'Changed'
+  | 'Drift'
+  | 'Adopted'
+  | 'Quiesced'
+  | 'Restored'
+  | 'Drained'
+  | 'DrainDeadline'
+  | 'Removed'
+  | 'FallbackWhileQuiesced';
+
+/** One step of a pass. The list that `computeChanges` returns is already in the order in which it is safe. */
+export type Change =
+  | { readonly type: 'setSysctl'; readonly path: string; readonly value: string; readonly was: string | undefined }
+  | { readonly type: 'setPacketRules'; readonly rules: PacketRules }
+  | { readonly type: 'bindVip'; readonly binding: VipBinding }
+  | {
+      readonly type: 'ipvs';
+      readonly operation: IpvsOperation;
+      readonly reason: ChangeReason;
+      readonly owner: ObjectRef | undefined;
+    }
+  | { readonly type: 'releaseVip'; readonly binding: VipBinding };
+
+export interface ChangePlan {
+  readonly changes: readonly Change[];
+  /** All drains after this pass, to be written to the ledger before the changes are applied. */
+  readonly drains: readonly DrainRecord[];
+  readonly held: HeldRemoval | undefined;
+  /** Wall-clock time at which a new pass is due even if nothing happens; undefined: none. */
+  readonly wakeAtMs: number | undefined;
+  /** True when another pass must follow these changes at once (rules and addresses follow deleted services). */
+  readonly isFollowedUp: boolean;
+}
+
+/** Kernel-side witness that a service is ours: a private bit that the kernel stores and echoes but never reads. */
+export const witnessFlag = 0x4c000000;
+
