@@ -43,7 +43,10 @@ export function parseIpAddress(text: string): IpAddress {
   if (kind === 6 && !text.includes('%')) {
     const bytes = parseIpv6Bytes(text);
     if (isIpv4Mapped(bytes)) {
-      throw new LvsError('LVS_ADDRESS_INVALID', `"${text}" is an IPv4-mapped IPv6 address; write the IPv4 address.`);
+      throw new LvsError(
+        'LVS_ADDRESS_INVALID',
+        `"${text}" is an IPv4-mapped IPv6 address; write the IPv4 address.`,
+      );
     }
     return formatIpv6(bytes);
   }
@@ -104,7 +107,10 @@ export function parseCidr(text: string): Cidr {
   }
   const network = maskAddress(address, prefixLength);
   if (network !== address) {
-    throw new LvsError('LVS_ADDRESS_INVALID', `"${text}" has host bits set; did you mean ${network}/${prefixLength}?`);
+    throw new LvsError(
+      'LVS_ADDRESS_INVALID',
+      `"${text}" has host bits set; did you mean ${network}/${prefixLength}?`,
+    );
   }
   return { address, prefixLength };
 }
