@@ -1,0 +1,144 @@
+import * as z from 'zod';
+import { LvsError, parseCidr, parseIpAddress, parseIpRange } from '../base/index.ts';
+import type { Cidr, IpAddress, IpRange } from '../base/index.ts';
+import { nearestWord } from './nearest-word.ts';
+import { describeValue } from './describe-value.ts';
+
+/**
+ * The building blocks of our schemas. Each is a structural OpenAPI type with a limit, and each speaks for itself when
+ * a value does not fit: what is wanted, what was found, and what to do about the usual YAML accidents.
+ */
+
+/** What zod tells an error function; `input` is the value that did not fit. */
+interface Misfit {
+  readonly code?: string | undefined;
+  readonly input?: unknown;
+  readonly keys?: readonly string[];
+}
+
+/**
+ * An object that refuses fields it does not know.
+ * @param hints messages for well-known fields that do not belong here (yet), by field name.
+ */
+export function fields<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  hints: Readonly<Record<string, string>> = {},
+) {
+  return z.strictObject(shape, {
+    error: (misfit: Misfit) => {
+      if (misfit.code !== 'unrecognized_keys') return wanted('a mapping of fields', misfit.input);
+      return unknownFieldMessages(misfit.keys ?? [], Object.keys(shape), hints).join('\n');
+    },
+  });
+}
+
+/** One message per unknown key, in the order of `keys`; the problem collector takes them apart again. */
+function unknownFieldMessages(
+  keys: readonly string[],
+  known: readonly string[],
+  hints: Readonly<Record<string, string>>,
+): string[] {
+  return keys.map((key) => {
+    const hint = Object.hasOwn(hints, key) ? hints[key] : undefined;
+    if (hint !== undefined) return hint;
+    const nearest = nearestWord(key, known);
+    return nearest === undefined
+      ? `is not a field here; known fields are ${known.join(', ')}`
+      : `is not a field here; did you mean "${nearest}"?`;
+  });
+}
+
+/** A whole number within limits, both included. */
+export function integer(minimum: number, maximum: number) {
+  const error = (misfit: Misfit) => wanted(`a whole number from ${minimum} to ${maximum}`, misfit.input);
+  return z.int({ error }).min(minimum, { error }).max(maximum, { error });
+}
+
+/** A number within limits, both included. */
+export function decimal(minimum: number, maximum: number) {
+  const error = (misfit: Misfit) => wanted(`a number from ${minimum} to ${maximum}`, misfit.input);
+  return z.number({ error }).min(minimum, { error }).max(maximum, { error });
+}
+
+export function flag() {
+  return z.boolean({ error: (misfit: Misfit) => wanted('true or false', misfit.input) });
+}
+
+/** One of a few words. */
+export function choice<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return z.enum(words, {
+    error: (misfit: Misfit) => {
+      const nearest = typeof misfit.input === 'string' ? nearestWord(misfit.input, words) : undefined;
+      const suggestion = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+      return `${wanted(`one of ${words.join(', ')}`, misfit.input)}${suggestion}`;
+    },
+  });
+}
+
+/** Text of a certain form. `what` names the form for people. */
+export function text(what: string, pattern: RegExp, maxLength: number) {
+  const error = (misfit: Misfit) => wanted(what, misfit.input);
+  return z.string({ error }).max(maxLength, { error }).regex(pattern, { error });
+}
+
+/** DNS-1123 label, as Kubernetes asks of namespaces and port names. */
+export function label(what: string) {
+  return text(
+    `${what}: at most 63 lower-case letters, digits and "-", beginning and ending with a letter or digit`,
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+    63,
+  );
+}
+
+/** DNS-1123 subdomain, as Kubernetes asks of object names. */
+export function objectName(what: string) {
+  return text(
+    `${what}: at most 253 lower-case letters, digits, "-" and ".", beginning and ending with a letter or digit`,
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+    253,
+  );
+}
+
+/** A list with limits on its length. */
+export function list<Element extends z.ZodType>(element: Element, minimum: number, maximum: number) {
+  const error = (misfit: Misfit) =>
+    Array.isArray(misfit.input)
+      ? `must have ${minimum} to ${maximum} entries, not ${misfit.input.length}`
+      : wanted('a list', misfit.input);
+  return z.array(element, { error }).min(minimum, { error }).max(maximum, { error });
+}
+
+/** Longest spelling of an address, a CIDR or a range of two IPv6 addresses, with some air. */
+const maxAddressTextLength = 100;
+
+export function ipAddress() {
+  return addressText<IpAddress>('an IP address', parseIpAddress);
+}
+
+export function cidr() {
+  return addressText<Cidr>('a network such as 192.0.2.0/24 or 2001:db8::/32', parseCidr);
+}
+
+export function ipRange() {
+  return addressText<IpRange>('a network (192.0.2.0/24) or a range (192.0.2.10-192.0.2.20)', parseIpRange);
+}
+
+function addressText<Parsed>(what: string, parse: (text: string) => Parsed) {
+  const error = (misfit: Misfit) => wanted(what, misfit.input);
+  return z
+    .string({ error })
+    .max(maxAddressTextLength, { error })
+    .transform((written, context): Parsed => {
+      try {
+        return parse(written);
+      } catch (cause) {
+        if (!(cause instanceof LvsError)) throw cause;
+        context.issues.push({ code: 'custom', input: written, message: `must be ${what}: ${cause.message}` });
+        return z.NEVER;
+      }
+    });
+}
+
+function wanted(what: string, input: unknown): string {
+  return input === undefined ? `is required: ${what}` : `must be ${what}, not ${describeValue(input)}`;
+}

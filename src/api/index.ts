@@ -1,0 +1,29 @@
+/**
+ * api: the objects that people write: VirtualService, RealServer, AddressPool, and the director's configuration.
+ *
+ * Owns their shape, limits, defaults and words, as zod schemas from which types (and later CRDs and the reference) come,
+ * and every rule that one object alone can decide. Promises that a parsed resource is canonical (addresses, networks
+ * and ranges are parsed), complete (defaults applied) and never changed in place, and that whatever is refused is named
+ * by its field. Refuses unknown fields, and refuses to judge two objects together: that is `plan`.
+ */
+export { apiGroup, apiVersion, defaultNamespace } from './metadata.ts';
+export type { Metadata, NamespacedMetadata } from './metadata.ts';
+export { formatObjectRef, objectRefOf } from './object-ref.ts';
+export type { ObjectRef } from './object-ref.ts';
+export { formatFieldPath } from './problem.ts';
+export type { FieldPath, ResourceProblem } from './problem.ts';
+export { requestedAddresses, schedulerFlagNames, schedulerNames } from './virtual-service.ts';
+export type {
+  AddressRequest,
+  Persistence,
+  SchedulerFlag,
+  SchedulerName,
+  VirtualPort,
+  VirtualServiceResource,
+  VirtualServiceSpec,
+} from './virtual-service.ts';
+export { defaultTunnel, forwardingMethods } from './forwarding.ts';
+export type { Forwarding, ForwardingOverride, TunnelSpec } from './forwarding.ts';
+export type { RealServerResource, RealServerSpec } from './real-server.ts';
+export { isNamespaceAdmitted } from './address-pool.ts';
+export type { AddressPoolResource, AddressPoolSpec } from './address-pool.ts';

@@ -1,0 +1,41 @@
+/** Where a value sits inside an object: `['spec', 'ports', 0, 'port']`. */
+export type FieldPath = readonly (string | number)[];
+
+/** One thing that is wrong with one object, as far as the object alone can tell. */
+export interface ResourceProblem {
+  /** The offending field; for a missing field, the field that is missing; for an unknown one, the unknown one. */
+  readonly path: FieldPath;
+  /** A sentence that a person can act on; it names the field by its path. */
+  readonly message: string;
+  /** CamelCase, stable, as in a condition: `UnknownField`, `InvalidValue`, `SchedulerFlagMismatch`. */
+  readonly reason: string;
+}
+
+/** `spec.ports[0].port`; keys that are not plain words are quoted: `metadata.labels["a/b"]`. */
+export function formatFieldPath(path: FieldPath): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else if (/^[A-Za-z_][\w-]*$/.test(step)) text += text === '' ? step : `.${step}`;
+    else text += `[${JSON.stringify(step)}]`;
+  }
+  return text;
+}
+
+/**
+ * A rule about several fields of one object, which a structural schema cannot say. Rules are a named table and not
+ * refinements inside the schema, so that CRD generation can mirror each of them and one test table covers both.
+ */
+export interface ObjectRule<Spec> {
+  /** The `reason` of its problems. */
+  readonly name: string;
+  /** What holds for every valid spec, in one sentence, for the documentation. */
+  readonly promise: string;
+  /** Paths begin at the object; messages do not repeat them. Empty: the rule holds. */
+  readonly violations: (spec: Spec) => readonly RuleViolation[];
+}
+
+export interface RuleViolation {
+  readonly path: FieldPath;
+  readonly message: string;
+}

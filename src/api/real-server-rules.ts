@@ -1,0 +1,63 @@
+import { tunnelViolations } from './forwarding.ts';
+import { duplicateViolations } from './duplicates.ts';
+import type { ObjectRule } from './problem.ts';
+import type { RealServerSpec } from './real-server.ts';
+
+/** What the structure of a RealServer cannot say. Paths are relative to the object. */
+export const realServerRules: readonly ObjectRule<RealServerSpec>[] = [
+  {
+    name: 'DuplicateAddress',
+    promise: 'An address is listed once.',
+    violations: ({ addresses }) => duplicateViolations(addresses, (ip) => ip, ['spec', 'addresses']),
+  },
+  {
+    name: 'PortNameMissing',
+    promise: 'Every port has a name when there are several.',
+    violations: ({ ports }) =>
+      ports.length < 2
+        ? []
+        : ports.flatMap(({ name }, index) =>
+            name === undefined
+              ? [
+                  {
+                    path: ['spec', 'ports', index, 'name'],
+                    message:
+                      'is required when there are several ports: it names the virtual port that this one serves',
+                  },
+                ]
+              : [],
+          ),
+  },
+  {
+    name: 'DuplicatePortName',
+    promise: 'Port names are unique.',
+    violations: ({ ports }) => duplicateViolations(ports, ({ name }) => name, ['spec', 'ports'], 'name'),
+  },
+  {
+    name: 'ThresholdOrder',
+    promise: 'lowerThreshold is at most upperThreshold.',
+    violations: ({ upperThreshold, lowerThreshold }) => {
+      const path = ['spec', 'lowerThreshold'];
+      if (lowerThreshold === 0) return [];
+      if (upperThreshold === 0) {
+        return [
+          { path, message: `is ${lowerThreshold}, but there is no upperThreshold; set both or neither` },
+        ];
+      }
+      return lowerThreshold <= upperThreshold
+        ? []
+        : [
+            {
+              path,
+              message: `is ${lowerThreshold}, above upperThreshold ${upperThreshold}; it must be lower or equal`,
+            },
+          ];
+    },
+  },
+  {
+    name: 'TunnelMismatch',
+    promise: 'A tunnel goes with method TUN, a port with GUE, and a checksum with the types that have one.',
+    violations: ({ forwarding }) =>
+      forwarding === undefined ? [] : tunnelViolations(forwarding, ['spec', 'forwarding']),
+  },
+];
