@@ -1,4 +1,9 @@
-import type { AddressPoolResource, ObjectRef, RealServerResource, VirtualServiceResource } from '../api/index.ts';
+import type {
+  AddressPoolResource,
+  ObjectRef,
+  RealServerResource,
+  VirtualServiceResource,
+} from '../api/index.ts';
 import type { Cidr, IpAddress } from '../base/index.ts';
 import type {
   IpvsOperation,
@@ -27,6 +32,8 @@ export interface DirectorFacts {
   readonly unavailableSchedulers: readonly string[];
   /** Further addresses that must never be a VIP or a real server (API server, service ranges). */
   readonly reservedCidrs: readonly Cidr[];
+  /** False where netfilter is switched off: what needs packet rules is refused then. Default true. */
+  readonly hasPacketRules?: boolean;
 }
 
 export interface Uplink {
@@ -59,6 +66,11 @@ export interface MarkAllocation {
 export interface DesiredStateInput extends Resources {
   readonly facts: DirectorFacts;
   readonly allocations: Allocations;
+  /**
+   * `accepted` of an earlier answer. An object whose new version is refused keeps the version found here, if that
+   * still passes today's policy: a bad edit never takes down what served before it.
+   */
+  readonly lastAccepted?: Resources | undefined;
 }
 
 /** Why an object (or a part of it) is not served. Objects that are refused change nothing for the others. */
@@ -109,7 +121,10 @@ export interface DesiredState {
   readonly packetRules: PacketRules;
   readonly sysctls: SysctlProfile;
   readonly refusals: readonly Refusal[];
+  /** Includes what objects that are gone still hold; `ChangePlan.allocations` drops it once the kernel is rid of them. */
   readonly allocations: Allocations;
+  /** The version of every object that is in force; input to the next call as `lastAccepted`. */
+  readonly accepted: Resources;
 }
 
 /** One real server that leaves. Wall-clock milliseconds, as they survive restarts in the ledger. */
@@ -148,6 +163,21 @@ export interface ChangesInput {
   readonly isComplete: boolean;
   /** Wall clock. */
   readonly nowMs: number;
+  /**
+   * What the last finished pass made true. A kernel entry that differs although its goal did not move was changed by
+   * other hands: reason `Drift`. Undefined on the first pass.
+   */
+  readonly previous?: DesiredState | undefined;
+  /** @default defaultMassRemoval */
+  readonly massRemoval?: MassRemovalPolicy | undefined;
+}
+
+/** Absence of more than `fraction` of our entries and of more than `entries` of them is held for confirmation. */
+export interface MassRemovalPolicy {
+  readonly fraction: number;
+  readonly entries: number;
+  /** Shortest time between the two lists that must agree. Milliseconds. */
+  readonly confirmMs: number;
 }
 
 export interface ObservedState {
@@ -172,7 +202,12 @@ export type ChangeReason =
 
 /** One step of a pass. The list that `computeChanges` returns is already in the order in which it is safe. */
 export type Change =
-  | { readonly type: 'setSysctl'; readonly path: string; readonly value: string; readonly was: string | undefined }
+  | {
+      readonly type: 'setSysctl';
+      readonly path: string;
+      readonly value: string;
+      readonly was: string | undefined;
+    }
   | { readonly type: 'setPacketRules'; readonly rules: PacketRules }
   | { readonly type: 'bindVip'; readonly binding: VipBinding }
   | {
@@ -192,8 +227,13 @@ export interface ChangePlan {
   readonly wakeAtMs: number | undefined;
   /** True when another pass must follow these changes at once (rules and addresses follow deleted services). */
   readonly isFollowedUp: boolean;
+  /** For the ledger: what is chosen, less what neither an object nor the kernel uses any more. */
+  readonly allocations: Allocations;
+  /** For the ledger: every service that is ours once these changes are applied or half applied, sorted. */
+  readonly ownedServices: readonly string[];
+  /** For the ledger: every address that is ours once these changes are applied or half applied. */
+  readonly ownedVips: readonly VipBinding[];
 }
 
 /** Kernel-side witness that a service is ours: a private bit that the kernel stores and echoes but never reads. */
 export const witnessFlag = 0x4c000000;
-
