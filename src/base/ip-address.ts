@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { assert } from './assert.ts';
 import { LvsError } from './errors.ts';
 
 /**
@@ -81,7 +82,9 @@ export function ipToBigInt(ip: IpAddress): bigint {
   return value;
 }
 
+/** @param value 0 to the last address of the family; others are our own mistake. */
 export function ipFromBigInt(value: bigint, family: IpFamily): IpAddress {
+  assert(value >= 0n && value >> BigInt(ipBits(family)) === 0n, `${value} is no ${family} address`);
   const bytes = new Uint8Array(ipBits(family) / 8);
   for (let i = bytes.length - 1; i >= 0; i--) {
     bytes[i] = Number(value & 0xffn);
@@ -102,7 +105,7 @@ export function parseCidr(text: string): Cidr {
   if (slash < 0) return { address, prefixLength: bits };
   const lengthText = text.slice(slash + 1);
   const prefixLength = Number(lengthText);
-  if (!/^\d{1,3}$/.test(lengthText) || prefixLength > bits) {
+  if (!/^(?:0|[1-9]\d{0,2})$/.test(lengthText) || prefixLength > bits) {
     throw new LvsError('LVS_ADDRESS_INVALID', `"${text}": the prefix length must be 0 to ${bits}.`);
   }
   const network = maskAddress(address, prefixLength);
