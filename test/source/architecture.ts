@@ -35,8 +35,14 @@ const pureNodeImports: Readonly<Record<string, RegExp>> = {
 };
 
 /** Names through which the world gets in. A property or a key of that name is harmless. */
-const impureName =
-  /(?<![.\w$'"])(?:process|performance|console|fetch|crypto|Worker|WebSocket|globalThis|queueMicrotask|(?:set|clear)(?:Timeout|Interval|Immediate))\b(?!\s*\??:)|\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b/g;
+const impureName = new RegExp(
+  [
+    String.raw`(?<![.\w$'"])(?:process|performance|console|fetch|crypto|Worker|WebSocket|globalThis|queueMicrotask)\b(?!\s*\??:)`,
+    String.raw`(?<![.\w$'"])(?:set|clear)(?:Timeout|Interval|Immediate)\b(?!\s*\??:)`,
+    String.raw`\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b`,
+  ].join('|'),
+  'g',
+);
 
 export function findArchitectureViolations(sources: readonly SourceText[]): string[] {
   const tree = new Map(sources.map((source) => [source.file, source]));
