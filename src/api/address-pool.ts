@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import type * as z from 'zod';
 import { cidr, fields, flag, ipRange, list, text } from './fields.ts';
 import type { Immutable } from './immutable.ts';
 import type { Metadata, apiVersion } from './metadata.ts';

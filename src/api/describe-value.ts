@@ -2,23 +2,12 @@
  * A value that did not fit, in words that help: what it is, and the YAML accident that made it so. Long text is cut.
  */
 export function describeValue(value: unknown): string {
+  if (value === undefined) return 'missing';
   if (value === null) return 'empty (null)';
   if (Array.isArray(value)) return `a list of ${value.length}`;
-  switch (typeof value) {
-    case 'string':
-      return describeText(value);
-    case 'number':
-    case 'bigint':
-      return `the number ${value}`;
-    case 'boolean':
-      return String(value);
-    case 'object':
-      return 'a mapping';
-    case 'undefined':
-      return 'missing';
-    default:
-      return `a ${typeof value}`;
-  }
+  if (typeof value === 'string') return describeText(value);
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return 'a mapping';
 }
 
 function describeText(value: string): string {

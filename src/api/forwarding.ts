@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import type * as z from 'zod';
 import { choice, fields, flag, integer } from './fields.ts';
 import type { Immutable } from './immutable.ts';
 import type { FieldPath, RuleViolation } from './problem.ts';

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import type * as z from 'zod';
 import { choice, fields, integer, ipAddress, label, list, objectName } from './fields.ts';
 import { forwardingOverrideSchema } from './forwarding.ts';
 import type { Immutable } from './immutable.ts';

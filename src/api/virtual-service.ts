@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import type * as z from 'zod';
 import type { IpAddress, IpFamily } from '../base/index.ts';
 import { ipFamily } from '../base/index.ts';
 import { choice, cidr, fields, flag, integer, ipAddress, label, list, objectName } from './fields.ts';

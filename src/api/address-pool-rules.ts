@@ -1,0 +1,36 @@
+import type { AddressPoolSpec } from './address-pool.ts';
+import { duplicateViolations } from './duplicates.ts';
+import type { ObjectRule } from './problem.ts';
+
+/** What the structure of an AddressPool cannot say. Paths begin at the object. */
+export const addressPoolRules: readonly ObjectRule<AddressPoolSpec>[] = [
+  {
+    name: 'DuplicateRange',
+    promise: 'A network or range is listed once.',
+    violations: ({ addresses, realServerCIDRs }) => [
+      ...duplicateViolations(addresses, ({ first, last }) => `${first}-${last}`, ['spec', 'addresses']),
+      ...duplicateViolations(realServerCIDRs, ({ address, prefixLength }) => `${address}/${prefixLength}`, [
+        'spec',
+        'realServerCIDRs',
+      ]),
+    ],
+  },
+  {
+    name: 'DuplicateNamespace',
+    promise: 'A namespace is listed once.',
+    violations: ({ namespaces }) => duplicateViolations(namespaces, (name) => name, ['spec', 'namespaces']),
+  },
+  {
+    name: 'DefaultPoolEmpty',
+    promise: 'The default pool has addresses.',
+    violations: (pool) =>
+      pool.default && pool.addresses.length === 0
+        ? [
+            {
+              path: ['spec', 'default'],
+              message: 'is true, but spec.addresses is empty; add addresses or remove it',
+            },
+          ]
+        : [],
+  },
+];

@@ -1,0 +1,187 @@
+import * as z from 'zod';
+import { addressPoolRules } from './address-pool-rules.ts';
+import { addressPoolSpecSchema } from './address-pool.ts';
+import type { AddressPoolResource } from './address-pool.ts';
+import { checkRules, parseWith, problem } from './collect-problems.ts';
+import { describeValue } from './describe-value.ts';
+import { fields } from './fields.ts';
+import {
+  apiGroup,
+  apiVersion,
+  clusterMetadataSchema,
+  defaultNamespace,
+  namespacedMetadataSchema,
+  selectMetadata,
+} from './metadata.ts';
+import { nearestWord } from './nearest-word.ts';
+import type { ObjectRef } from './object-ref.ts';
+import type { ObjectRule, ResourceProblem } from './problem.ts';
+import { realServerRules } from './real-server-rules.ts';
+import { checkSources } from './real-server-sources.ts';
+import { realServerSpecSchema } from './real-server.ts';
+import type { RealServerResource } from './real-server.ts';
+import { virtualServiceRules } from './virtual-service-rules.ts';
+import { virtualServiceSpecSchema } from './virtual-service.ts';
+import type { VirtualServiceResource } from './virtual-service.ts';
+
+export type Resource = VirtualServiceResource | RealServerResource | AddressPoolResource;
+
+export type ResourceResult =
+  | { readonly ok: true; readonly resource: Resource }
+  | {
+      readonly ok: false;
+      /** Which object it would have been, when kind and name can be read: it is present, but broken. */
+      readonly object: ObjectRef | undefined;
+      readonly problems: readonly ResourceProblem[];
+    };
+
+export const resourceKinds = ['VirtualService', 'RealServer', 'AddressPool'] as const;
+export type ResourceKind = (typeof resourceKinds)[number];
+
+const virtualServiceSchema = envelope('VirtualService', namespacedMetadataSchema, virtualServiceSpecSchema);
+const realServerSchema = envelope('RealServer', namespacedMetadataSchema, realServerSpecSchema);
+const addressPoolSchema = envelope('AddressPool', clusterMetadataSchema, addressPoolSpecSchema);
+
+/**
+ * Reads one object of our group: structure, limits, defaults, and every rule that the object alone can decide. Rules
+ * are judged once the structure is valid. Never throws for what a person wrote.
+ * @param value plain data, as a YAML or JSON parser gives it.
+ */
+export function parseResource(value: unknown): ResourceResult {
+  const kind = readKind(value);
+  if (typeof kind !== 'string') return { ok: false, object: undefined, problems: [kind] };
+  const refuse = (problems: readonly ResourceProblem[]): ResourceResult => ({
+    ok: false,
+    object: readObjectRef(value),
+    problems,
+  });
+  switch (kind) {
+    case 'VirtualService': {
+      const parsed = parseKind(virtualServiceSchema, virtualServiceRules, value);
+      return parsed.ok ? { ok: true, resource: namespaced(kind, parsed.value) } : refuse(parsed.problems);
+    }
+    case 'RealServer': {
+      const parsed = parseKind(realServerSchema, realServerRules, value);
+      return parsed.ok
+        ? { ok: true, resource: namespaced(kind, parsed.value) }
+        : refuse(checkSources(value, parsed.problems));
+    }
+    case 'AddressPool': {
+      const parsed = parseKind(addressPoolSchema, addressPoolRules, value);
+      if (!parsed.ok) return refuse(parsed.problems);
+      const { metadata, spec, status } = parsed.value;
+      return {
+        ok: true,
+        resource: {
+          apiVersion,
+          kind,
+          metadata: selectMetadata(metadata),
+          spec,
+          ...(status ? { status } : {}),
+        },
+      };
+    }
+  }
+}
+
+/** The reference that an object of our kinds carries, however broken the rest of it is; undefined: not readable. */
+export function readObjectRef(value: unknown): ObjectRef | undefined {
+  const kind = readKind(value);
+  if (typeof kind !== 'string' || !isRecord(value) || !isRecord(value['metadata'])) return undefined;
+  const { name, namespace } = value['metadata'];
+  if (typeof name !== 'string' || name === '') return undefined;
+  if (kind === 'AddressPool') return { kind, name };
+  return { kind, namespace: typeof namespace === 'string' ? namespace : defaultNamespace, name };
+}
+
+function envelope<Kind extends string, Metadata extends z.ZodType, Spec extends z.ZodType>(
+  kind: Kind,
+  metadata: Metadata,
+  spec: Spec,
+) {
+  return fields({
+    apiVersion: z.literal(apiVersion),
+    kind: z.literal(kind),
+    metadata,
+    spec,
+    // Written by controllers; a file that was made with `kubectl get -o yaml` still holds it.
+    status: z.record(z.string(), z.unknown()).nullish(),
+  });
+}
+
+function parseKind<Schema extends z.ZodType<{ readonly spec: unknown }>>(
+  schema: Schema,
+  rules: readonly ObjectRule<z.output<Schema>['spec']>[],
+  value: unknown,
+) {
+  const parsed = parseWith(schema, value);
+  if (!parsed.ok) return parsed;
+  const problems = checkRules(rules, parsed.value.spec);
+  return problems.length === 0 ? parsed : ({ ok: false, problems } as const);
+}
+
+function namespaced<Kind extends string, Spec>(
+  kind: Kind,
+  parsed: {
+    readonly metadata: z.output<typeof namespacedMetadataSchema>;
+    readonly spec: Spec;
+    readonly status?: Record<string, unknown> | null | undefined;
+  },
+) {
+  const { metadata, spec, status } = parsed;
+  return {
+    apiVersion,
+    kind,
+    metadata: { ...selectMetadata(metadata), namespace: metadata.namespace },
+    spec,
+    ...(status ? { status } : {}),
+  } as const;
+}
+
+/** The kind, if it is one of ours in the version that we read; otherwise why not. */
+function readKind(value: unknown): ResourceKind | ResourceProblem {
+  if (!isRecord(value)) {
+    return problem(
+      [],
+      `must be a mapping with apiVersion, kind, metadata and spec, not ${describeValue(value)}`,
+      'InvalidValue',
+    );
+  }
+  const { apiVersion: version, kind } = value;
+  if (typeof version !== 'string') {
+    return problem(['apiVersion'], `is required: write apiVersion: ${apiVersion}`, 'MissingField');
+  }
+  if (typeof kind !== 'string') {
+    return problem(['kind'], `is required: one of ${resourceKinds.join(', ')}`, 'MissingField');
+  }
+  if (!version.startsWith(`${apiGroup}/`)) {
+    const isOurKind = resourceKinds.some((known) => known === kind);
+    const advice = isOurKind ? `write apiVersion: ${apiVersion}` : 'move it to another folder';
+    return problem(
+      ['apiVersion'],
+      `${describeValue(version)} with kind ${describeValue(kind)} is not one of ours; ${advice}`,
+      'ForeignKind',
+    );
+  }
+  if (version !== apiVersion) {
+    return problem(
+      ['apiVersion'],
+      `${describeValue(version)} is a version that this release does not read; write ${apiVersion}`,
+      'UnknownVersion',
+    );
+  }
+  const known = resourceKinds.find((candidate) => candidate === kind);
+  if (known !== undefined) return known;
+  const nearest = nearestWord(kind, resourceKinds);
+  const advice =
+    nearest === undefined ? `known kinds are ${resourceKinds.join(', ')}` : `did you mean "${nearest}"?`;
+  return problem(
+    ['kind'],
+    `${describeValue(kind)} does not exist in ${apiVersion}; ${advice}`,
+    'UnknownKind',
+  );
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
