@@ -118,8 +118,16 @@ export type IpvsTable = ReadonlyMap<string, ObservedVirtualService>;
 
 /** One kernel request. `add` of what exists and `delete` of what is gone are made good by the client (upsert). */
 export type IpvsOperation =
-  | { readonly type: 'addVirtualService'; readonly service: VirtualServiceKey; readonly config: VirtualServiceConfig }
-  | { readonly type: 'editVirtualService'; readonly service: VirtualServiceKey; readonly config: VirtualServiceConfig }
+  | {
+      readonly type: 'addVirtualService';
+      readonly service: VirtualServiceKey;
+      readonly config: VirtualServiceConfig;
+    }
+  | {
+      readonly type: 'editVirtualService';
+      readonly service: VirtualServiceKey;
+      readonly config: VirtualServiceConfig;
+    }
   | { readonly type: 'deleteVirtualService'; readonly service: VirtualServiceKey }
   | {
       readonly type: 'addRealServer' | 'editRealServer';
@@ -127,7 +135,11 @@ export type IpvsOperation =
       readonly realServer: RealServerKey;
       readonly config: RealServerConfig;
     }
-  | { readonly type: 'deleteRealServer'; readonly service: VirtualServiceKey; readonly realServer: RealServerKey };
+  | {
+      readonly type: 'deleteRealServer';
+      readonly service: VirtualServiceKey;
+      readonly realServer: RealServerKey;
+    };
 
 /** Kernel connection timeouts in seconds (`ipvsadm --set`). */
 export interface IpvsTimeouts {
