@@ -18,6 +18,7 @@ export {
 export type {
   ConnectionCounts,
   ForwardingMethod,
+  IpvsInfo,
   IpvsOperation,
   IpvsTable,
   IpvsTimeouts,

@@ -148,6 +148,14 @@ export interface IpvsTimeouts {
   readonly udp: number;
 }
 
+/** What the kernel says of its IPVS (`IPVS_CMD_GET_INFO`). */
+export interface IpvsInfo {
+  /** `1.2.1` on every kernel since 2008. */
+  readonly version: string;
+  /** Buckets of the connection hash table; far more connections than that make it slow. */
+  readonly connectionTableSize: number;
+}
+
 /** The kernel's words for the two roles of a sync daemon. Both may run at once. */
 export type SyncDaemonState = 'master' | 'backup';
 export interface SyncDaemon {

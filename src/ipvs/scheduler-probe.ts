@@ -1,0 +1,62 @@
+import { isLvsError } from '../base/index.ts';
+import { errno } from '../netlink/index.ts';
+import type { IpvsFamily } from './family.ts';
+import type { VirtualServiceConfig, VirtualServiceKey } from './types.ts';
+import { IPVS_CMD_DEL_SERVICE, IPVS_CMD_NEW_SERVICE } from './uapi.ts';
+import { encodeVirtualService, encodeVirtualServiceKey } from './virtual-service-codec.ts';
+
+/** Private: no packet carries this mark, and the marks that we allocate start elsewhere. */
+const probeMark = 0x4c560fff;
+
+/**
+ * Whether the kernel has a scheduler, loading its module if it can.
+ *
+ * A new IPv6 service with prefix length 0 is never created: the kernel looks for the scheduler first (ENOENT), and
+ * only then at the prefix (EINVAL; ip_vs_ctl.c, ip_vs_add_service). Where IPv6 is switched off (EAFNOSUPPORT) an IPv4
+ * service on a mark that nobody sets is created and deleted at once.
+ * @throws LvsError for every other refusal
+ */
+export function isSchedulerAvailable(family: IpvsFamily, name: string): boolean {
+  const value = refusalOf(family, { kind: 'mark', family: 'IPv6', mark: probeMark }, probeConfig(name, 0));
+  if (value !== errno.EAFNOSUPPORT) return value !== errno.ENOENT;
+  const key: VirtualServiceKey = { kind: 'mark', family: 'IPv4', mark: probeMark };
+  if (refusalOf(family, key, probeConfig(name, 32)) === errno.ENOENT) return false;
+  family.request({
+    command: IPVS_CMD_DEL_SERVICE,
+    operation: 'IPVS_CMD_DEL_SERVICE',
+    encode: (writer) => encodeVirtualServiceKey(writer, key),
+  });
+  return true;
+}
+
+/** The errno of a NEW_SERVICE that is expected to be refused; 0 when it was not. */
+function refusalOf(family: IpvsFamily, key: VirtualServiceKey, config: VirtualServiceConfig): number {
+  try {
+    family.request({
+      command: IPVS_CMD_NEW_SERVICE,
+      operation: 'IPVS_CMD_NEW_SERVICE',
+      subject: `a probe for the scheduler ${config.scheduler}`,
+      encode: (writer) => encodeVirtualService(writer, key, config),
+    });
+    return 0;
+  } catch (error) {
+    const expected: readonly (number | undefined)[] = [
+      errno.ENOENT,
+      errno.EINVAL,
+      errno.EEXIST,
+      errno.EAFNOSUPPORT,
+    ];
+    if (isLvsError(error) && error.errno !== undefined && expected.includes(error.errno)) return error.errno;
+    throw error;
+  }
+}
+
+function probeConfig(scheduler: string, persistencePrefixLength: number): VirtualServiceConfig {
+  return {
+    scheduler,
+    flags: 0,
+    persistenceTimeoutSeconds: 0,
+    persistencePrefixLength,
+    persistenceEngine: undefined,
+  };
+}
