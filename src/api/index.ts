@@ -27,7 +27,7 @@ export type { Forwarding, ForwardingOverride, TunnelSpec } from './forwarding.ts
 export type { RealServerResource, RealServerSpec } from './real-server.ts';
 export { isNamespaceAdmitted } from './address-pool.ts';
 export type { AddressPoolResource, AddressPoolSpec } from './address-pool.ts';
-export { parseResource, readObjectRef, resourceKinds } from './parse-resource.ts';
+export { isResourceList, parseResource, readObjectRef, resourceKinds } from './parse-resource.ts';
 export type { Resource, ResourceKind, ResourceResult } from './parse-resource.ts';
 export { defaultDirectorConfiguration, parseDirectorConfiguration } from './director-configuration.ts';
 export type { DirectorConfiguration } from './director-configuration.ts';

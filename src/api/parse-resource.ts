@@ -94,6 +94,14 @@ export function readObjectRef(value: unknown): ObjectRef | undefined {
   return { kind, namespace: typeof namespace === 'string' ? namespace : defaultNamespace, name };
 }
 
+/** `kind: List`, as `kubectl get -o yaml` prints several objects. Its items are objects of their own. */
+export function isResourceList(value: unknown): value is { readonly items: readonly unknown[] } {
+  if (!isRecord(value) || !Array.isArray(value['items'])) return false;
+  const { apiVersion: version, kind } = value;
+  if (version === 'v1') return kind === 'List';
+  return version === apiVersion && resourceKinds.some((known) => kind === `${known}List`);
+}
+
 function envelope<Kind extends string, Metadata extends z.ZodType, Spec extends z.ZodType>(
   kind: Kind,
   metadata: Metadata,

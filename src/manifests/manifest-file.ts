@@ -1,0 +1,71 @@
+import { parseManifestDocument } from './manifest-document.ts';
+import type { ManifestDocument } from './manifest-document.ts';
+import { readTextFile } from './read-file.ts';
+import type { ScannedFile } from './scan-folder.ts';
+import { splitDocuments } from './split-documents.ts';
+
+/** One file as last read. */
+export interface ManifestFile {
+  readonly path: string;
+  /** Of the moment before it was read; undefined: it could not be read. */
+  readonly scanned: ScannedFile | undefined;
+  /** Milliseconds since 1970 when it was read. */
+  readonly readAtMs: number;
+  readonly documents: readonly PlacedDocument[];
+  /** Set when the file could not be read or holds nothing, so that there are no documents. */
+  readonly failure: { readonly message: string; readonly line: number; readonly column: number } | undefined;
+}
+
+export interface PlacedDocument {
+  readonly document: ManifestDocument;
+  readonly firstLine: number;
+}
+
+/**
+ * File systems keep times in steps (a timer tick, on some a second): a second edit within one step leaves the same
+ * signature. So a signature is only believed once the file was older than this when it was read.
+ */
+const signatureStepMs = 2000;
+
+/**
+ * Reads a file again, or gives back what is known when its signature says that nothing changed. Documents whose text
+ * did not change are the same objects as before.
+ */
+export function readManifestFile(
+  path: string,
+  scanned: ScannedFile | undefined,
+  previous: ManifestFile | undefined,
+  nowMs: number,
+): ManifestFile {
+  if (previous !== undefined && scanned !== undefined && isUnchanged(scanned, previous)) return previous;
+  const read = readTextFile(path);
+  if (!read.ok) {
+    const { message, line, column } = read;
+    return { path, scanned: undefined, readAtMs: nowMs, documents: [], failure: { message, line, column } };
+  }
+  const { text, file } = read;
+  if (text.trim() === '') {
+    // Many editors empty a file before they write it: to take that for "no objects" would remove services.
+    const failure = { message: 'the file is empty; delete it to remove its objects', line: 1, column: 1 };
+    return { path, scanned: file, readAtMs: nowMs, documents: [], failure };
+  }
+  const known = new Map(previous?.documents.map(({ document }) => [document.text, document]));
+  const documents = splitDocuments(text).map(({ text: piece, firstLine }) => ({
+    document: known.get(piece) ?? parseManifestDocument(detach(piece)),
+    firstLine,
+  }));
+  return { path, scanned: file, readAtMs: nowMs, documents, failure: undefined };
+}
+
+function isUnchanged(scanned: ScannedFile, previous: ManifestFile): boolean {
+  return (
+    previous.scanned !== undefined &&
+    previous.scanned.signature === scanned.signature &&
+    previous.readAtMs - scanned.mtimeMs > signatureStepMs
+  );
+}
+
+/** A slice keeps the whole file that it was cut from in memory; a copy does not. */
+function detach(piece: string): string {
+  return Buffer.from(piece, 'utf8').toString('utf8');
+}

@@ -1,0 +1,173 @@
+import { statSync } from 'node:fs';
+import { formatObjectRef } from '../api/index.ts';
+import { LvsError } from '../base/index.ts';
+import { readManifestFile } from './manifest-file.ts';
+import type { ManifestFile } from './manifest-file.ts';
+import { combineFiles } from './reading.ts';
+import type { ManifestReading } from './reading.ts';
+import { describeFileError, scanFolder } from './scan-folder.ts';
+import type { FolderScan } from './scan-folder.ts';
+import { watchFolder } from './watch-folder.ts';
+import type { FolderWatch } from './watch-folder.ts';
+
+/**
+ * A file that was written or has vanished this recently may be halfway through being saved. Objects that it had before
+ * and lacks now are not missed until it has been left alone for this long. Nothing else waits.
+ */
+const settleMs = 100;
+
+export interface ManifestFolder {
+  /**
+   * Looks at every file; parses only the documents that changed since the last call. Synchronous: a reading is one
+   * moment of the folder, as far as a file system has moments.
+   * @throws LvsError LVS_MANIFEST_FOLDER when the folder is missing, unreadable, or holds no object at all: none of
+   *   that may be taken for "remove everything".
+   */
+  read(): ManifestReading;
+  /**
+   * Calls `onChange` soon after anything in the folder changed, and again when a file that `read` found in the middle
+   * of being saved has settled. Several changes may make one call; a call may find nothing changed. Read once after
+   * this call: what changed before it is not told.
+   */
+  watch(onChange: () => void): void;
+  /** Ends the watch. */
+  close(): void;
+}
+
+/** A folder of manifests that is read again and again. Opening touches nothing. */
+export function openManifestFolder(folder: string): ManifestFolder {
+  const memory = new FolderMemory();
+  let watch: FolderWatch | undefined;
+  return {
+    read() {
+      const reading = memory.read(folder);
+      if (memory.hasUnsettledFiles) watch?.notifyIn(settleMs + 10);
+      return reading;
+    },
+    watch(onChange) {
+      watch?.close();
+      watch = watchFolder(folder, onChange);
+    },
+    close() {
+      watch?.close();
+      watch = undefined;
+    },
+  };
+}
+
+/** What is remembered between two readings. */
+class FolderMemory {
+  #files = new Map<string, ManifestFile>();
+  /** What each file held when it was last settled, by path; a vanished file stays until it is believed. */
+  #settledKeys = new Map<string, ReadonlySet<string>>();
+  #vanishedAtMs = new Map<string, number>();
+  #unsettledPaths: readonly string[] = [];
+
+  get hasUnsettledFiles(): boolean {
+    return this.#unsettledPaths.length > 0;
+  }
+
+  read(folder: string): ManifestReading {
+    const nowMs = Date.now();
+    const scan = scanOrRefuse(folder);
+    const files = scan.files.map((file) =>
+      readManifestFile(file.path, file, this.#files.get(file.path), nowMs),
+    );
+    const unsettledPaths = this.#settle(files, nowMs);
+    const reading = combineFiles({ files, unreadable: scan.problems, unsettledPaths });
+    this.#files = new Map(files.map((file) => [file.path, file]));
+    if (reading.objects.size === 0 && reading.isComplete) throw noObjects(folder, files.length);
+    return reading;
+  }
+
+  #settle(files: readonly ManifestFile[], nowMs: number): readonly string[] {
+    const unsettled: string[] = [];
+    const settledKeys = new Map<string, ReadonlySet<string>>();
+    const vanishedAtMs = new Map<string, number>();
+    for (const file of files) {
+      const keys = file === this.#files.get(file.path) ? undefined : keysOf(file);
+      const before = this.#settledKeys.get(file.path);
+      const isFresh = file.scanned === undefined || Math.abs(nowMs - file.scanned.mtimeMs) < settleMs;
+      if (keys === undefined && before !== undefined && !this.#unsettledPaths.includes(file.path)) {
+        settledKeys.set(file.path, before);
+      } else {
+        const current = keys ?? keysOf(file);
+        const isUnsettled = isFresh && before !== undefined && ![...before].every((key) => current.has(key));
+        if (isUnsettled) unsettled.push(file.path);
+        settledKeys.set(file.path, isUnsettled ? before : current);
+      }
+    }
+    for (const [path, before] of this.#settledKeys) {
+      if (settledKeys.has(path)) continue;
+      const sinceMs = this.#vanishedAtMs.get(path) ?? nowMs;
+      if (nowMs - sinceMs >= settleMs) continue;
+      unsettled.push(path);
+      vanishedAtMs.set(path, sinceMs);
+      settledKeys.set(path, before);
+    }
+    this.#settledKeys = settledKeys;
+    this.#vanishedAtMs = vanishedAtMs;
+    this.#unsettledPaths = unsettled;
+    return unsettled;
+  }
+}
+
+/** Reads a folder once. @throws LvsError LVS_MANIFEST_FOLDER as `ManifestFolder.read`. */
+export function readManifestFolder(folder: string): ManifestReading {
+  return new FolderMemory().read(folder);
+}
+
+/**
+ * Reads files and folders that a person named on a command line, as one set of objects. Any name will do for a file.
+ * @throws LvsError LVS_MANIFEST_FOLDER when a folder is missing, unreadable or without manifests.
+ */
+export function readManifestPaths(paths: readonly string[]): ManifestReading {
+  const nowMs = Date.now();
+  const files = new Map<string, ManifestFile>();
+  const unreadable: { readonly path: string; readonly message: string }[] = [];
+  for (const path of paths) {
+    if (isFolder(path)) {
+      const scan = scanOrRefuse(path);
+      unreadable.push(...scan.problems);
+      for (const file of scan.files)
+        files.set(file.path, readManifestFile(file.path, file, undefined, nowMs));
+    } else {
+      files.set(path, readManifestFile(path, undefined, undefined, nowMs));
+    }
+  }
+  return combineFiles({ files: [...files.values()], unreadable, unsettledPaths: [] });
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function scanOrRefuse(folder: string): FolderScan {
+  let scan: FolderScan;
+  try {
+    scan = scanFolder(folder);
+  } catch (cause) {
+    throw new LvsError('LVS_MANIFEST_FOLDER', `The manifest folder ${folder} ${describeFileError(cause)}.`, {
+      cause,
+      subject: folder,
+    });
+  }
+  if (scan.files.length === 0 && scan.problems.length === 0) throw noObjects(folder, 0);
+  return scan;
+}
+
+function noObjects(folder: string, fileCount: number): LvsError {
+  const found = fileCount === 0 ? 'no *.yaml, *.yml or *.json file' : `no object in its ${fileCount} file(s)`;
+  return new LvsError('LVS_MANIFEST_FOLDER', `The manifest folder ${folder} holds ${found}.`, {
+    subject: folder,
+    hint: 'An empty folder is never taken for "remove everything"; to remove what a director set up, use lvs-operator cleanup.',
+  });
+}
+
+function keysOf(file: ManifestFile): ReadonlySet<string> {
+  const keys = new Set<string>();
+  for (const { document } of file.documents) {
+    for (const { ref } of document.entries) if (ref !== undefined) keys.add(formatObjectRef(ref));
+  }
+  return keys;
+}
