@@ -1,4 +1,4 @@
-import type { Cidr, IpAddress, IpFamily } from '../base/index.ts';
+import type { Cidr, IpAddress, IpFamily, LvsError } from '../base/index.ts';
 
 /**
  * What a director wants of its host besides the IPVS table: addresses, packet rules and sysctls. All of it is plain
@@ -35,7 +35,10 @@ export interface SourceNatRule {
   readonly endPort: number;
 }
 
-/** TCP MSS clamp for traffic that will be tunnelled. */
+/**
+ * TCP MSS clamp for traffic that will be tunnelled. It acts on the server's SYN-ACK, and so only where that crosses the
+ * director (which is then the real servers' gateway); elsewhere ICMP errors teach the client (see rule-tables.ts).
+ */
 export interface MssClamp {
   readonly vip: IpAddress;
   readonly port: number;
@@ -62,6 +65,8 @@ export interface ObservedLink {
   readonly kind: string | undefined;
   readonly mtu: number;
   readonly isUp: boolean;
+  readonly isLoopback: boolean;
+  /** False on loopback and NOARP devices, where nothing is to be announced. */
   readonly hasArp: boolean;
   readonly hardwareAddress: Uint8Array;
 }
@@ -80,3 +85,30 @@ export interface ObservedAddress {
 export const vipAddressProtocol = 0x4c;
 /** The dummy device for routed VIPs. */
 export const routedVipDevice = 'lvs0';
+
+/** A link with the subnets that are on it: where a VIP of one of these subnets is bound and announced. */
+export interface ObservedUplink {
+  readonly name: string;
+  readonly subnets: readonly Cidr[];
+  /** Bytes. */
+  readonly mtu: number;
+}
+
+/** How binding or releasing one VIP went. */
+export interface VipOutcome {
+  readonly binding: VipBinding;
+  /** False when there was nothing to do: bound already, or gone already. */
+  readonly isChanged: boolean;
+  /** The address is there but somebody else put it there: it is used, and never removed by us. */
+  readonly isForeign: boolean;
+  /** Undefined: it is as it should be. */
+  readonly error: LvsError | undefined;
+  /** It is bound, but the neighbours could not be told. */
+  readonly warning: LvsError | undefined;
+}
+
+/** What may have changed behind our back since the last poll. Hints: a full look decides. */
+export interface LinkChanges {
+  readonly hasAddressChange: boolean;
+  readonly hasPacketRuleChange: boolean;
+}

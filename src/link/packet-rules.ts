@@ -1,0 +1,194 @@
+import { compareIpAddresses, formatCidr, isInCidr, maskAddress } from '../base/index.ts';
+import type { Cidr, IpAddress } from '../base/index.ts';
+import type { MssClamp, PacketRules, SourceNatRule, VipClaim } from './types.ts';
+
+/**
+ * The normal form of packet rules. Two sets of rules that do the same to every packet are, in this form, equal as
+ * data, whatever the order, the overlap or the spelling they were asked for in; rendering and reading back the
+ * kernel's chains both speak it.
+ */
+
+export const emptyPacketRules: PacketRules = { vips: [], claims: [], sourceNat: [], mssClamps: [] };
+
+const protocolOrder = ['TCP', 'UDP', 'SCTP'] as const;
+
+/** An inclusive range of ports with what holds for it. */
+interface PortInterval<T> {
+  readonly port: number;
+  readonly endPort: number;
+  readonly value: T;
+}
+
+/**
+ * Sorted, without overlap, with neighbouring ports that share everything merged. Where claims overlap, whoever one of
+ * them admits is admitted, and a mark wins over none (the lowest of several). A VIP that is claimed is guarded.
+ */
+export function normalizePacketRules(rules: PacketRules): PacketRules {
+  const claims = normalizeByVip(
+    rules.claims,
+    claimValue,
+    mergeClaimValues,
+    formatClaimValue,
+    (vip, protocol, interval) => ({
+      vip,
+      protocol,
+      port: interval.port,
+      endPort: interval.endPort,
+      sourceRanges: interval.value.sourceRanges,
+      mark: interval.value.mark,
+    }),
+  );
+  const sourceNat = normalizeByVip<SourceNatRule, true, SourceNatRule>(
+    rules.sourceNat,
+    () => true,
+    () => true,
+    String,
+    (vip, protocol, { port, endPort }) => ({ vip, protocol, port, endPort }),
+  );
+  const mssClamps = normalizeByVip<MssClamp & { protocol: 'TCP' }, number, MssClamp>(
+    rules.mssClamps.map((clamp) => ({ ...clamp, protocol: 'TCP' })),
+    (clamp) => clamp.mss,
+    Math.min,
+    String,
+    (vip, _protocol, { port, endPort, value }) => ({ vip, port, endPort, mss: value }),
+  );
+  const vips = [...new Set([...rules.vips, ...claims.map((claim) => claim.vip)])].toSorted(
+    compareIpAddresses,
+  );
+  return { vips, claims, sourceNat, mssClamps };
+}
+
+/** True when both do the same to every packet. */
+export function isSamePacketRules(a: PacketRules, b: PacketRules): boolean {
+  return a === b || JSON.stringify(normalizePacketRules(a)) === JSON.stringify(normalizePacketRules(b));
+}
+
+interface ClaimValue {
+  /** Empty: everybody. Sorted, none inside another. */
+  readonly sourceRanges: readonly Cidr[];
+  readonly mark: number | undefined;
+}
+
+function claimValue(claim: VipClaim): ClaimValue {
+  return { sourceRanges: normalizeSourceRanges(claim.sourceRanges), mark: claim.mark };
+}
+
+function mergeClaimValues(a: ClaimValue, b: ClaimValue): ClaimValue {
+  const isOpen = a.sourceRanges.length === 0 || b.sourceRanges.length === 0;
+  return {
+    sourceRanges: isOpen ? [] : normalizeSourceRanges([...a.sourceRanges, ...b.sourceRanges]),
+    mark: a.mark === undefined || b.mark === undefined ? (a.mark ?? b.mark) : Math.min(a.mark, b.mark),
+  };
+}
+
+function formatClaimValue(value: ClaimValue): string {
+  return `${value.mark ?? ''} ${value.sourceRanges.map(formatCidr).join(',')}`;
+}
+
+/** A range that holds every address is written as none at all, which is how the kernel shows it too. */
+function normalizeSourceRanges(ranges: readonly Cidr[]): readonly Cidr[] {
+  if (ranges.length === 0 || ranges.some((range) => range.prefixLength === 0)) return [];
+  const sorted = ranges
+    .map(({ address, prefixLength }) => ({ address: maskAddress(address, prefixLength), prefixLength }))
+    .toSorted((a, b) => compareIpAddresses(a.address, b.address) || a.prefixLength - b.prefixLength);
+  const kept: Cidr[] = [];
+  for (const range of sorted) {
+    // Sorted like this, a range that holds this one is before it, and the last kept one is the only candidate.
+    const last = kept.at(-1);
+    if (last === undefined || last.prefixLength > range.prefixLength || !isInCidr(range.address, last)) {
+      kept.push(range);
+    }
+  }
+  return kept;
+}
+
+type ByVip = { readonly vip: IpAddress; readonly protocol: 'TCP' | 'UDP' | 'SCTP' } & Omit<
+  PortInterval<unknown>,
+  'value'
+>;
+
+function normalizeByVip<T extends ByVip, V, R>(
+  items: readonly T[],
+  valueOf: (item: T) => V,
+  merge: (a: V, b: V) => V,
+  format: (value: V) => string,
+  build: (vip: IpAddress, protocol: T['protocol'], interval: PortInterval<V>) => R,
+): R[] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = `${item.vip} ${item.protocol}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  const sorted = [...groups.values()].toSorted((a, b) => compareGroups(a[0], b[0]));
+  return sorted.flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const intervals = group.map((item) => ({ port: item.port, endPort: item.endPort, value: valueOf(item) }));
+    return mergeIntervals(intervals, merge, format).map((interval) =>
+      build(first.vip, first.protocol, interval),
+    );
+  });
+}
+
+function compareGroups(a: ByVip | undefined, b: ByVip | undefined): number {
+  if (a === undefined || b === undefined) return 0;
+  return (
+    compareIpAddresses(a.vip, b.vip) || protocolOrder.indexOf(a.protocol) - protocolOrder.indexOf(b.protocol)
+  );
+}
+
+/** Cuts overlapping intervals where they begin and end, merges values per piece, then joins equal neighbours. */
+function mergeIntervals<V>(
+  intervals: readonly PortInterval<V>[],
+  merge: (a: V, b: V) => V,
+  format: (value: V) => string,
+): PortInterval<V>[] {
+  const sorted = intervals.toSorted((a, b) => a.port - b.port || a.endPort - b.endPort);
+  const pieces: PortInterval<V>[] = [];
+  let cluster: PortInterval<V>[] = [];
+  let clusterEnd = -1;
+  for (const interval of sorted) {
+    if (interval.port > clusterEnd) {
+      pieces.push(...cutCluster(cluster, merge));
+      cluster = [];
+    }
+    cluster.push(interval);
+    clusterEnd = Math.max(clusterEnd, interval.endPort);
+  }
+  pieces.push(...cutCluster(cluster, merge));
+
+  const joined: PortInterval<V>[] = [];
+  for (const piece of pieces) {
+    const last = joined.at(-1);
+    if (last !== undefined && last.endPort + 1 === piece.port && format(last.value) === format(piece.value)) {
+      joined[joined.length - 1] = { ...last, endPort: piece.endPort };
+    } else {
+      joined.push(piece);
+    }
+  }
+  return joined;
+}
+
+/** Intervals that overlap as a chain, so that no port between the first and the last is left out. */
+function cutCluster<V>(
+  cluster: readonly PortInterval<V>[],
+  merge: (a: V, b: V) => V,
+): readonly PortInterval<V>[] {
+  if (cluster.length <= 1) return cluster;
+  const starts = [...new Set(cluster.flatMap(({ port, endPort }) => [port, endPort + 1]))].toSorted(
+    (a, b) => a - b,
+  );
+  const pieces: PortInterval<V>[] = [];
+  for (const [index, port] of starts.entries()) {
+    const next = starts[index + 1];
+    if (next === undefined) break;
+    const values = cluster
+      .filter((item) => item.port <= port && port <= item.endPort)
+      .map((item) => item.value);
+    const [first, ...others] = values;
+    if (first !== undefined) pieces.push({ port, endPort: next - 1, value: others.reduce(merge, first) });
+  }
+  return pieces;
+}
