@@ -68,8 +68,7 @@ export async function buildProduct(options: BuildOptions = {}): Promise<BuiltPro
     sourcemap: 'linked',
     sourcesContent: false,
     legalComments: 'external',
-    // Names stay, so that a stack trace in a bug report can be read without the map.
-    minifyWhitespace: true,
+    // Not minified: a crash prints the line it happened on, and a bug report can be read without the map.
     logLevel: 'silent',
   });
   await mkdir(path.dirname(outfile), { recursive: true });

@@ -1,0 +1,74 @@
+/**
+ * `npm run bench`: speed and memory in one boot of the lab, side by side with ipvsadm and keepalived, as a table or,
+ * with `-- --json`, for programs. `-- --quick` is a smoke size. `-- --only programming|director|traffic` runs a part.
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { bootLab, describeLabResult } from '../test/lab/kernel.ts';
+import { ensureLabPackages, LabUnavailable } from '../test/lab/packages.ts';
+import { buildProduct } from '../tools/build.ts';
+import type { BenchmarkOptions } from './options.ts';
+import { parts } from './options.ts';
+import { formatReport, formatReportAsJson, type Report } from './report.ts';
+
+const resultFile = 'bench-report.json';
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: 'boolean' },
+      json: { type: 'boolean' },
+      only: { type: 'string', multiple: true },
+    },
+  });
+  const unknown = values.only?.find((part) => !parts.some((known) => known === part));
+  if (unknown !== undefined) throw new Error(`There is no part "${unknown}": ${parts.join(', ')}.`);
+  const progress = (line: string) => process.stderr.write(`${line}\n`);
+  ensureLabPackages(progress);
+  const inside = await buildProduct({ entry: 'bench/inside.ts', outfile: 'build/bench/inside.mjs' });
+
+  const chosen = parts.filter((part) => values.only === undefined || values.only.includes(part));
+  const needsProduct = chosen.some((part) => part !== 'programming');
+  const options: BenchmarkOptions = {
+    ...(values.quick === true
+      ? { services: 50, realServers: 4, rounds: 2, edits: 10, idleSeconds: 3 }
+      : { services: 1000, realServers: 10, rounds: 5, edits: 120, idleSeconds: 20 }),
+    parts: chosen,
+    product: needsProduct ? (await buildProduct()).file : '',
+  };
+  let report: Report | undefined;
+  const result = await bootLab(
+    { argv: [process.execPath, inside.file, JSON.stringify(options), resultFile] },
+    {
+      onStdout: (text) => process.stderr.write(text),
+      onScratch: (folder) => {
+        report = readReport(path.join(folder, resultFile));
+      },
+      timeoutMs: 20 * 60_000,
+    },
+  );
+  if (result.outcome !== 'exited' || result.code !== 0 || report === undefined) {
+    console.error(`The benchmarks did not end well: the program ${describeLabResult(result)}.`);
+    return 1;
+  }
+  process.stdout.write(`${values.json === true ? formatReportAsJson(report) : formatReport(report)}\n`);
+  return 0;
+}
+
+function readReport(file: string): Report | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Report;
+  } catch {
+    return undefined;
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof LabUnavailable)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,18 @@
+import type { TableSize } from './content.ts';
+
+/** programming: the table alone. director: the whole product at that size. traffic: from start to first packet. */
+export const parts = ['programming', 'director', 'traffic'] as const;
+export type Part = (typeof parts)[number];
+
+/** What the host asks of the program inside the lab. */
+export interface BenchmarkOptions extends TableSize {
+  /** Interleaved repetitions of what takes turns. */
+  readonly rounds: number;
+  /** Weight changes to time. */
+  readonly edits: number;
+  /** How long an idle director is watched. */
+  readonly idleSeconds: number;
+  readonly parts: readonly Part[];
+  /** Absolute path of the bundle. */
+  readonly product: string;
+}
