@@ -83,7 +83,7 @@ export async function benchmarkProgramming(
         'noop-operation',
         `one no-op message, ${defaultBatchSize} to a batch`,
         samples.noop,
-        lines,
+        operations.length,
       ),
     ],
     comparisons: [
