@@ -16,6 +16,14 @@ const noTables: FamilyTables = { IPv4: new Map(), IPv6: new Map() };
 /** Seconds that iptables waits for another program that holds the xtables lock. */
 const lockWaitSeconds = '5';
 
+/** What we last wrote, and how the look that followed spelled it. */
+interface Written {
+  readonly rules: PacketRules;
+  readonly desired: FamilyTables;
+  /** Another version of iptables may print a rule differently than we do: then its spelling is learnt here. */
+  spelling: 'unseen' | 'ours' | FamilyTables;
+}
+
 export interface NetfilterOptions {
   readonly run: RunCommand;
   readonly probe: RuleChangeProbe;
@@ -36,11 +44,10 @@ export class Netfilter {
   readonly #wanted: NetfilterBackend | 'auto';
   #backend: NetfilterBackend | undefined;
   /** The last look, and the fingerprint at that time. */
-  #seen: { fingerprint: string; rules: PacketRules | undefined } | undefined;
+  #seen: { fingerprint: string; tables: FamilyTables; rules: PacketRules | undefined } | undefined;
   /** Fingerprint at the last poll. */
   #polled: string | undefined;
-  /** How this host's iptables spells what we last wrote, where it differs from our own spelling. */
-  #spelling: { rules: PacketRules; tables: FamilyTables } | undefined;
+  #written: Written | undefined;
 
   constructor(options: NetfilterOptions) {
     this.#run = options.run;
@@ -63,16 +70,11 @@ export class Netfilter {
    * @throws LvsError LVS_NETFILTER_UNAVAILABLE
    */
   observe(isFull = false): PacketRules | undefined {
-    const fingerprint = this.#probe.fingerprint(this.#chooseBackend());
-    if (!isFull && fingerprint !== undefined && fingerprint === this.#seen?.fingerprint)
-      return this.#seen.rules;
-    const rules = this.#interpret(this.#readTables());
-    this.#seen = fingerprint === undefined ? undefined : { fingerprint, rules };
-    return rules;
+    return this.#look(isFull).rules;
   }
 
   /**
-   * Makes our chains say `rules`. Without any difference no command but the look is run.
+   * Makes our chains say `rules`. Where they do already, nothing is run.
    * @throws LvsError LVS_NETFILTER_UNAVAILABLE
    */
   apply(rules: PacketRules): void {
@@ -81,46 +83,53 @@ export class Netfilter {
       IPv4: renderRuleTables(normal, 'IPv4'),
       IPv6: renderRuleTables(normal, 'IPv6'),
     };
-    // The look and the change are two commands; a foreign hand in between makes the change fail as a whole.
-    for (let attempt = 1; ; attempt++) {
-      const observed = this.#readTables();
-      const known = this.#interpret(observed);
-      if (known !== undefined && isSamePacketRules(known, normal)) return;
+    let before = this.#look(false);
+    let retriesLeft = 3;
+    while (before.rules === undefined || !isSamePacketRules(before.rules, normal)) {
       try {
-        for (const family of families)
-          this.#restore(family, formatRestore(desired[family], observed[family]));
-        break;
+        const { tables } = before;
+        for (const family of families) this.#restore(family, formatRestore(desired[family], tables[family]));
+        this.#written = { rules: normal, desired, spelling: 'unseen' };
+        return;
       } catch (error) {
-        if (attempt >= 3 || (attempt === 2 && !this.#switchBackend())) throw error;
+        if (retriesLeft-- === 0) throw error;
+        this.#seen = undefined;
+        const after = this.#look(true);
+        // Somebody's hand between our look and our change makes the change fail as a whole: look and try again.
+        const isRace = !isSameFamilyTables(before.tables, after.tables);
+        if (isRace) before = after;
+        else if (this.#switchBackend()) before = this.#look(true);
+        else throw error;
       } finally {
         this.#seen = undefined;
       }
     }
-    this.#learnSpelling(normal, desired);
   }
 
   /** Removes every chain of ours and every jump to it, and nothing else. */
   remove(): void {
-    this.#spelling = undefined;
     this.apply(emptyPacketRules);
   }
 
-  #interpret(tables: FamilyTables): PacketRules | undefined {
-    const spelled = this.#spelling;
-    if (
-      spelled !== undefined &&
-      families.every((family) => isSameRuleTables(spelled.tables[family], tables[family]))
-    ) {
-      return spelled.rules;
-    }
-    return readRuleTables(tables);
+  #look(isFull: boolean): { tables: FamilyTables; rules: PacketRules | undefined } {
+    const fingerprint = this.#probe.fingerprint(this.#chooseBackend());
+    if (!isFull && fingerprint !== undefined && fingerprint === this.#seen?.fingerprint) return this.#seen;
+    const tables = this.#readTables();
+    const rules = this.#interpret(tables);
+    this.#seen = fingerprint === undefined ? undefined : { fingerprint, tables, rules };
+    return { tables, rules };
   }
 
-  /** Another version of iptables may print a rule differently; then what it prints right after the change counts. */
-  #learnSpelling(rules: PacketRules, desired: FamilyTables): void {
-    const tables = this.#readTables();
-    const isAsWritten = families.every((family) => isSameRuleTables(desired[family], tables[family]));
-    this.#spelling = isAsWritten || !hasSameShape(desired, tables) ? undefined : { rules, tables };
+  #interpret(tables: FamilyTables): PacketRules | undefined {
+    const rules = readRuleTables(tables);
+    const written = this.#written;
+    if (written === undefined) return rules;
+    if (written.spelling === 'unseen') {
+      const isForeignSpelling = rules === undefined && hasSameShape(written.desired, tables);
+      written.spelling = isForeignSpelling ? tables : 'ours';
+    }
+    if (rules !== undefined || written.spelling === 'ours') return rules;
+    return isSameFamilyTables(written.spelling, tables) ? written.rules : undefined;
   }
 
   #readTables(): FamilyTables {
@@ -194,6 +203,10 @@ export class Netfilter {
     this.#backend = other;
     return true;
   }
+}
+
+function isSameFamilyTables(a: FamilyTables, b: FamilyTables): boolean {
+  return families.every((family) => isSameRuleTables(a[family], b[family]));
 }
 
 function hasSameShape(a: FamilyTables, b: FamilyTables): boolean {

@@ -1,3 +1,4 @@
+import { release } from 'node:os';
 import { ipBits } from '../base/index.ts';
 import type { LvsError } from '../base/index.ts';
 import { NETLINK_ROUTE, NetlinkConnection, NetlinkMonitor, errno } from '../netlink/index.ts';
@@ -13,6 +14,7 @@ import {
   listLinksRequest,
   setLinkUpRequest,
 } from './rtnetlink-codec.ts';
+import type { RouteRequest } from './rtnetlink-codec.ts';
 import { RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK } from './rtnetlink-uapi.ts';
 import { routedVipDevice, vipAddressProtocol } from './types.ts';
 import type { ObservedAddress, ObservedLink, VipBinding, VipOutcome } from './types.ts';
@@ -112,15 +114,15 @@ export class RouteClient {
     const addresses = this.listAddresses([...links.values()]);
     const existing = new Map(addresses.map((address) => [addressKey(address), address]));
     const isWitnessKept = keepsAddressProtocol(addresses);
-    const present = bindings.filter((binding) => links.has(binding.device));
-    const outcomes = this.#changeVips(present, links, (binding, link) => {
+    const outcomes = this.#changeVips(bindings, links, (binding, link) => {
       const address = existing.get(bindingKey(binding));
       if (address === undefined) return { isForeign: false };
       const isForeign = isWitnessKept && address.protocol !== vipAddressProtocol;
       return isForeign ? { isForeign } : { request: deleteVipRequest(binding.vip, link) };
     });
-    const gone = bindings.filter((binding) => !links.has(binding.device));
-    return [...outcomes, ...gone.map((binding) => unchanged(binding, false))];
+    return outcomes.map((outcome) =>
+      links.has(outcome.binding.device) ? outcome : unchanged(outcome.binding, false),
+    );
   }
 
   /** Deletes `lvs0` when it is a dummy device that holds no address but link-local ones. For `cleanup`. */
@@ -145,25 +147,21 @@ export class RouteClient {
   #changeVips(
     bindings: readonly VipBinding[],
     links: ReadonlyMap<string, ObservedLink>,
-    decide: (
-      binding: VipBinding,
-      link: ObservedLink,
-    ) => { request: ReturnType<typeof addVipRequest> } | { isForeign: boolean },
+    decide: (binding: VipBinding, link: ObservedLink) => { request: RouteRequest } | { isForeign: boolean },
   ): VipOutcome[] {
-    const outcomes: VipOutcome[] = [];
-    const pending: { binding: VipBinding; request: ReturnType<typeof addVipRequest> }[] = [];
-    for (const binding of bindings) {
+    const pending: { index: number; binding: VipBinding; request: RouteRequest }[] = [];
+    const outcomes = bindings.map((binding, index): VipOutcome => {
       const link = links.get(binding.device);
-      if (link === undefined) {
-        outcomes.push({ ...unchanged(binding, false), error: missingLinkError(binding) });
-        continue;
-      }
+      if (link === undefined) return { ...unchanged(binding, false), error: missingLinkError(binding) };
       const decision = decide(binding, link);
-      if ('request' in decision) pending.push({ binding, request: decision.request });
-      else outcomes.push(unchanged(binding, decision.isForeign));
-    }
+      if ('isForeign' in decision) return unchanged(binding, decision.isForeign);
+      pending.push({ index, binding, request: decision.request });
+      return unchanged(binding, false);
+    });
     const errors = this.#connection.batch(pending.map(({ request }) => request));
-    for (const [index, { binding }] of pending.entries()) outcomes.push(judge(binding, errors[index]));
+    for (const [position, { index, binding }] of pending.entries()) {
+      outcomes[index] = judge(binding, errors[position]);
+    }
     return outcomes;
   }
 }
@@ -180,9 +178,11 @@ function unchanged(binding: VipBinding, isForeign: boolean): VipOutcome {
   return { binding, isChanged: false, isForeign, error: undefined, warning: undefined };
 }
 
-/** Linux 5.18 and later marks the loopback's addresses itself (IFAPROT_KERNEL_LO); earlier ones report no protocol. */
+/** IFA_PROTO came with Linux 5.18; a distribution may have brought it to an older kernel, which then shows it. */
 function keepsAddressProtocol(addresses: readonly ObservedAddress[]): boolean {
-  return addresses.some((address) => address.protocol !== 0);
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const isNewEnough = major > 5 || (major === 5 && minor >= 18);
+  return isNewEnough || addresses.some((address) => address.protocol !== 0);
 }
 
 function bindingKey(binding: VipBinding): string {
