@@ -1,11 +1,12 @@
 /** The part of the benchmarks that runs inside the lab kernel. `inside.mjs OPTIONS-AS-JSON RESULT-FILE`. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { BenchmarkOptions } from './options.ts';
-import { benchmarkProgramming, type PartResult } from './programming.ts';
-import type { Report } from './report.ts';
+import { benchmarkDirector } from './director.ts';
+import type { BenchmarkOptions, Part } from './options.ts';
+import { benchmarkProgramming } from './programming.ts';
+import type { PartResult, Report } from './report.ts';
+import { benchmarkTraffic } from './traffic.ts';
 
 const [optionsText = '{}', resultFile = ''] = process.argv.slice(2);
 const options = JSON.parse(optionsText) as BenchmarkOptions;
@@ -13,11 +14,13 @@ const scratch = process.env['LAB_SCRATCH'] ?? os.tmpdir();
 const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-'));
 const progress = (line: string) => process.stdout.write(`${line}\n`);
 
-const run = {
-  programming: () => benchmarkProgramming(options, folder, progress),
-};
+const benchmarks = {
+  programming: benchmarkProgramming,
+  director: benchmarkDirector,
+  traffic: benchmarkTraffic,
+} satisfies Record<Part, typeof benchmarkProgramming>;
 const results: PartResult[] = [];
-if (options.parts.includes('programming')) results.push(await run.programming());
+for (const part of options.parts) results.push(await benchmarks[part](options, folder, progress));
 
 const report: Report = {
   environment: {

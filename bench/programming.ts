@@ -16,15 +16,10 @@ import { asIpvsadm, asKeepalived, asOperations, createContent } from './content.
 import { countTableEntries, onFreshHost } from './fresh-host.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { recordDatagrams, replayDatagrams } from './raw-replay.ts';
-import type { Comparison, Measurement } from './report.ts';
+import type { Measurement, PartResult } from './report.ts';
 import { restoreWithIpvsadm, startKeepalived } from './rivals.ts';
 
 type Contender = 'apply' | 'replay' | 'noop' | 'ipvsadm' | 'keepalived';
-
-export interface PartResult {
-  readonly measurements: readonly Measurement[];
-  readonly comparisons: readonly Comparison[];
-}
 
 /** Every round lets each contender program the same table once, each on a host of its own. */
 export async function benchmarkProgramming(

@@ -24,10 +24,13 @@ export interface Aim {
   readonly atMost?: number;
 }
 
-export interface Report {
-  readonly environment: Readonly<Record<string, string>>;
+export interface PartResult {
   readonly measurements: readonly Measurement[];
   readonly comparisons: readonly Comparison[];
+}
+
+export interface Report extends PartResult {
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 interface Row extends Summary {
