@@ -1,0 +1,60 @@
+/**
+ * plan: the heart. What the kernel should hold, and what to do about what it does hold.
+ *
+ * Owns every rule that needs two objects (pools, conflicts, families, ports), the choices that must not move (VIPs,
+ * marks, port owners), the diff, the order of a pass, draining, the hold on mass removals, and the judgement of other
+ * hands in the table. Promises pure functions: the same input gives the same answer, equal states give no change, a
+ * service is never deleted to be made anew, foreign entries are never touched, and nobody is refused for what somebody
+ * else wrote. Refuses sockets, files, timers and the clock: time is an argument, and the shell is `director`.
+ */
+export { computeDesiredState } from './desired.ts';
+export { computeChanges, serviceOfChange } from './changes.ts';
+export { controlPorts, createAddressPolicy } from './address-policy.ts';
+export type { AddressPolicy, AddressVerdict } from './address-policy.ts';
+export { kernelWeights } from './kernel-weight.ts';
+export { defaultDrainSettings } from './drain.ts';
+export { defaultMassRemoval } from './hold.ts';
+export { isOwnMark } from './mark-allocation.ts';
+export { isOwnedService } from './ownership.ts';
+export { hasWitness } from './witness.ts';
+export {
+  describeForeignHands,
+  entryOfChange,
+  foughtEntries,
+  isRepair,
+  likelyOwner,
+  noForeignHands,
+  recordRepairs,
+  withholdRepairs,
+} from './foreign.ts';
+export type { ForeignHands, ForeignHints } from './foreign.ts';
+export {
+  formatChange,
+  formatClaim,
+  formatDrain,
+  formatPlan,
+  formatServerConfig,
+  formatServiceConfig,
+} from './format.ts';
+export { witnessFlag } from './types.ts';
+export type {
+  Allocations,
+  Change,
+  ChangePlan,
+  ChangeReason,
+  ChangesInput,
+  DesiredRealServer,
+  DesiredState,
+  DesiredStateInput,
+  DesiredVirtualService,
+  DirectorFacts,
+  DrainRecord,
+  DrainSettings,
+  HeldRemoval,
+  MarkAllocation,
+  MassRemovalPolicy,
+  ObservedState,
+  Refusal,
+  Resources,
+  Uplink,
+} from './types.ts';

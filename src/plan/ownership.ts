@@ -1,0 +1,54 @@
+import type { IpvsTable, ObservedVirtualService } from '../ipvs/pure.ts';
+import { vipAddressProtocol } from '../link/pure.ts';
+import type { VipBinding } from '../link/pure.ts';
+import type { ChangesInput } from './types.ts';
+import { hasWitness } from './witness.ts';
+
+/**
+ * What is ours. A service is, when the ledger lists it or the kernel's own flags carry our witness: either may be lost,
+ * both hardly. Everything else is foreign and never touched, its real servers included.
+ */
+export function isOwnedService(
+  key: string,
+  observed: Pick<ObservedVirtualService, 'config'>,
+  ownedServices: ReadonlySet<string>,
+): boolean {
+  return ownedServices.has(key) || hasWitness(observed.config);
+}
+
+/** Our services in the kernel that nobody wants any more, by key. */
+export function leftoverServices(
+  input: Pick<ChangesInput, 'desired' | 'observed' | 'ownedServices'>,
+): IpvsTable {
+  const leftover = new Map<string, ObservedVirtualService>();
+  for (const [key, service] of input.observed.table) {
+    if (!input.desired.services.has(key) && isOwnedService(key, service, input.ownedServices)) {
+      leftover.set(key, service);
+    }
+  }
+  return leftover;
+}
+
+/**
+ * Our addresses that the kernel holds now: those of the ledger, and those with our own IFA_PROTO (kernels before 5.18
+ * show 0 there, and the ledger alone speaks).
+ */
+export function boundVips(
+  input: Pick<ChangesInput, 'desired' | 'observed' | 'ownedVips'>,
+): readonly VipBinding[] {
+  const known = new Map<string, VipBinding>();
+  for (const binding of [...input.ownedVips, ...input.desired.vips])
+    known.set(formatBinding(binding), binding);
+  const bound: VipBinding[] = [];
+  for (const { ip, device, protocol } of input.observed.addresses) {
+    const binding = known.get(formatBinding({ vip: ip, device }));
+    if (binding !== undefined) bound.push(binding);
+    else if (protocol === vipAddressProtocol) bound.push({ vip: ip, device, announce: false });
+  }
+  return bound;
+}
+
+/** `192.0.2.1@eth0`: one address on one device. */
+export function formatBinding({ vip, device }: Pick<VipBinding, 'vip' | 'device'>): string {
+  return `${vip}@${device}`;
+}
