@@ -13,6 +13,7 @@ import {
   namespacedMetadataSchema,
   selectMetadata,
 } from './metadata.ts';
+import { isRecord } from './is-record.ts';
 import { nearestWord } from './nearest-word.ts';
 import type { ObjectRef } from './object-ref.ts';
 import type { ObjectRule, ResourceProblem } from './problem.ts';
@@ -188,8 +189,4 @@ function readKind(value: unknown): ResourceKind | ResourceProblem {
     `${describeValue(kind)} does not exist in ${apiVersion}; ${advice}`,
     'UnknownKind',
   );
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import { problem } from './collect-problems.ts';
+import { isRecord } from './is-record.ts';
 import type { ResourceProblem } from './problem.ts';
 
 const sources = ['addresses', 'podSelector', 'serviceRef'];
@@ -12,12 +13,14 @@ export function checkSources(
   value: unknown,
   problems: readonly ResourceProblem[],
 ): readonly ResourceProblem[] {
-  const spec: unknown = Object(Object(value).spec);
-  const given = sources.filter((source) => Object.hasOwn(Object(spec), source));
-  if (given.length === 0 || (given.length === 1 && given[0] === 'addresses')) return problems;
-  if (given.length === 1)
+  const spec = isRecord(value) && isRecord(value['spec']) ? value['spec'] : {};
+  const given = sources.filter((source) => spec[source] !== undefined);
+  const last = given.at(-1);
+  if (last === undefined || (given.length === 1 && last === 'addresses')) return problems;
+  if (given.length === 1) {
     return problems.filter(({ path, reason }) => !(path[1] === 'addresses' && reason === 'MissingField'));
+  }
   const others = problems.filter(({ path }) => !sources.includes(String(path[1])));
   const message = `cannot stand beside ${given.slice(0, -1).join(' and ')}: give exactly one of ${sources.join(', ')}`;
-  return [problem(['spec', given.at(-1) ?? ''], message, 'TwoSources'), ...others];
+  return [problem(['spec', last], message, 'TwoSources'), ...others];
 }

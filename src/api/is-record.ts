@@ -1,0 +1,4 @@
+/** A mapping, as YAML and JSON parsers give it. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
