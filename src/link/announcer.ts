@@ -1,5 +1,5 @@
 import { LvsError } from '../base/index.ts';
-import { errno, formatErrno, inNetns, isLittleEndianHost } from '../netlink/index.ts';
+import { errno, formatErrno, isLittleEndianHost } from '../netlink/index.ts';
 import type { Libc } from '../netlink/index.ts';
 import { encodeAnnouncement } from './announcement-frames.ts';
 import type { AnnouncementFrame } from './announcement-frames.ts';
@@ -21,8 +21,6 @@ export type StartTimer = (callback: () => void, delayMs: number) => () => void;
 
 export interface AnnouncerOptions {
   readonly libc: Libc;
-  /** Path of a network namespace. @default the one of this process */
-  readonly netns?: string;
   readonly startTimer?: StartTimer;
 }
 
@@ -34,15 +32,15 @@ interface Announcement {
 /** Tells neighbours where VIPs are, by raw frames over AF_PACKET. Needs CAP_NET_RAW and nothing else. */
 export class Announcer {
   readonly #libc: Libc;
-  readonly #netns: string | undefined;
   readonly #startTimer: StartTimer;
   /** Running bursts by VIP and device; a VIP that left must not be announced again. */
   readonly #bursts = new Map<string, Announcement>();
   readonly #cancels = new Set<() => void>();
+  /** Opened at the first announcement and kept, as later copies must leave from the same network namespace. */
+  #fd = -1;
 
   constructor(options: AnnouncerOptions) {
     this.#libc = options.libc;
-    this.#netns = options.netns;
     this.#startTimer = options.startTimer ?? startUnrefTimer;
   }
 
@@ -84,6 +82,8 @@ export class Announcer {
     for (const cancel of this.#cancels) cancel();
     this.#cancels.clear();
     this.#bursts.clear();
+    if (this.#fd >= 0) this.#libc.close(this.#fd);
+    this.#fd = -1;
   }
 
   #sendLater(keys: readonly (readonly [string, Announcement])[], delayMs: number): void {
@@ -100,23 +100,20 @@ export class Announcer {
 
   #send(announcements: readonly Announcement[]): (LvsError | undefined)[] {
     if (announcements.length === 0) return [];
+    const error = this.#open();
+    if (error !== undefined) return announcements.map(() => error);
+    return announcements.map(({ frame, linkIndex }) => {
+      const address = encodeLinkAddress(frame, linkIndex);
+      const sent = this.#libc.sendto(this.#fd, frame.bytes, frame.bytes.length, 0, address, address.length);
+      return sent < 0 ? announceError(this.#libc.errno(), 'sendto') : undefined;
+    });
+  }
+
+  #open(): LvsError | undefined {
+    if (this.#fd >= 0) return undefined;
     // Protocol 0: a socket that only sends and never queues what others receive.
-    const fd = inNetns(this.#libc, this.#netns, () =>
-      this.#libc.socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0),
-    );
-    if (fd < 0) {
-      const error = announceError(this.#libc.errno(), 'socket AF_PACKET');
-      return announcements.map(() => error);
-    }
-    try {
-      return announcements.map(({ frame, linkIndex }) => {
-        const address = encodeLinkAddress(frame, linkIndex);
-        const sent = this.#libc.sendto(fd, frame.bytes, frame.bytes.length, 0, address, address.length);
-        return sent < 0 ? announceError(this.#libc.errno(), 'sendto') : undefined;
-      });
-    } finally {
-      this.#libc.close(fd);
-    }
+    this.#fd = this.#libc.socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    return this.#fd < 0 ? announceError(this.#libc.errno(), 'socket AF_PACKET') : undefined;
   }
 }
 

@@ -22,8 +22,6 @@ import { missingLinkError } from './uplinks.ts';
 
 export interface RouteClientOptions {
   readonly libc: Libc;
-  /** Path of a network namespace. @default the one of this process */
-  readonly netns?: string;
   readonly debug?: NetlinkDebug;
 }
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IpFamily } from '../base/index.ts';
-import { NetlinkConnection, inNetns } from '../netlink/index.ts';
+import { NetlinkConnection } from '../netlink/index.ts';
 import type { Libc, MessageReader, NetlinkDebug } from '../netlink/index.ts';
 import { tableNames } from './rule-tables.ts';
 import type { TableName } from './rule-tables.ts';
@@ -51,14 +51,13 @@ export interface RuleChangeProbe {
 
 export interface RuleChangeProbeOptions {
   readonly libc: Libc;
-  readonly netns?: string;
   readonly debug?: NetlinkDebug;
   /** @default /proc */
   readonly procRoot?: string;
 }
 
 export function openRuleChangeProbe(options: RuleChangeProbeOptions): RuleChangeProbe {
-  const { libc, netns, procRoot = '/proc' } = options;
+  const { libc, procRoot = '/proc' } = options;
   let connection: NetlinkConnection | undefined;
   const sockets = new Map<IpFamily, number>();
 
@@ -77,7 +76,7 @@ export function openRuleChangeProbe(options: RuleChangeProbeOptions): RuleChange
     const known = sockets.get(family);
     if (known !== undefined) return known;
     const domain = family === 'IPv4' ? AF_INET : AF_INET6;
-    const fd = inNetns(libc, netns, () => libc.socket(domain, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+    const fd = libc.socket(domain, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
     sockets.set(family, fd);
     return fd;
   };

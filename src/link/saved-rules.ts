@@ -40,7 +40,8 @@ function parseRule(line: string, table: { chains: Map<string, string[]>; jumps: 
     own.push(rule);
     return;
   }
-  const target = / ?-[jg] (\S+)/.exec(rule)?.[1];
+  // A comment may hold anything, also the name of a chain of ours.
+  const target = /(?:^| )-[jg] (\S+)/.exec(rule.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""'))?.[1];
   if (target !== undefined && ownChainPattern.test(target)) table.jumps.push({ chain, rule });
 }
 

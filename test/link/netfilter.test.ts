@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isLvsError, parseIpAddress } from '../../src/base/index.ts';
+import type { IpFamily } from '../../src/base/index.ts';
+import { isSamePacketRules } from '../../src/link/index.ts';
+import type { PacketRules } from '../../src/link/index.ts';
+import { Netfilter } from '../../src/link/netfilter.ts';
+import type { RuleChangeProbe } from '../../src/link/rule-change-probe.ts';
+import { fakeIptablesHost } from '../fakes/fake-iptables.ts';
+import type { FakeIptables } from '../fakes/fake-iptables.ts';
+
+function rulesFor(...ports: number[]): PacketRules {
+  const vip = parseIpAddress('192.0.2.1');
+  return {
+    vips: [vip],
+    claims: ports.map((port) => ({
+      vip,
+      protocol: 'TCP',
+      port,
+      endPort: port,
+      sourceRanges: [],
+      mark: undefined,
+    })),
+    sourceNat: [],
+    mssClamps: [],
+  };
+}
+
+/** A host whose generation number moves with the text of its rules. */
+function probeOf(host: { ipv4: FakeIptables; ipv6: FakeIptables }): RuleChangeProbe {
+  return {
+    fingerprint: () => host.ipv4.save() + host.ipv6.save(),
+    listLegacyTables: (family: IpFamily) =>
+      [...(family === 'IPv4' ? host.ipv4 : host.ipv6).tables.keys()] as ReturnType<
+        RuleChangeProbe['listLegacyTables']
+      >,
+    close: () => {},
+  };
+}
+
+test('netfilter: applies once, and then a pass without differences runs nothing', () => {
+  const host = fakeIptablesHost();
+  const netfilter = new Netfilter({ run: host.run, probe: probeOf(host) });
+  netfilter.apply(rulesFor(80));
+  assert.ok(isSamePacketRules(netfilter.observe() ?? rulesFor(), rulesFor(80)));
+  host.runs.length = 0;
+  netfilter.apply(rulesFor(80));
+  netfilter.observe();
+  assert.deepEqual(host.runs, []);
+});
+
+test('netfilter: a restart recognises its rules without writing', () => {
+  const host = fakeIptablesHost();
+  new Netfilter({ run: host.run, probe: probeOf(host) }).apply(rulesFor(80, 443));
+  const restarted = new Netfilter({ run: host.run, probe: probeOf(host) });
+  assert.ok(isSamePacketRules(restarted.observe() ?? rulesFor(), rulesFor(80, 443)));
+});
+
+test('netfilter: a hand edit is seen by the poll and makes the rules unknown', () => {
+  const host = fakeIptablesHost();
+  const netfilter = new Netfilter({ run: host.run, probe: probeOf(host) });
+  netfilter.apply(rulesFor(80));
+  netfilter.pollChanged();
+  assert.equal(netfilter.pollChanged(), false);
+  host.ipv4.chain('filter', 'LVS-GUARD-1').unshift('-j ACCEPT');
+  assert.equal(netfilter.pollChanged(), true);
+  assert.equal(netfilter.observe(), undefined);
+});
+
+test('netfilter: an iptables that spells a rule differently is not written to for ever, and still watched', () => {
+  const host = fakeIptablesHost();
+  const save = host.ipv4.save.bind(host.ipv4);
+  host.ipv4.save = () => save().replaceAll('--reject-with tcp-reset', '--reject-with tcp-rst');
+  const netfilter = new Netfilter({ run: host.run, probe: probeOf(host) });
+  netfilter.apply(rulesFor(80));
+  assert.ok(isSamePacketRules(netfilter.observe() ?? rulesFor(), rulesFor(80)));
+  host.ipv4.chain('filter', 'LVS-GUARD-1').splice(0, 1, '-p tcp -m multiport --dports 22 -j RETURN');
+  assert.equal(netfilter.observe(), undefined);
+});
+
+test('netfilter: an edit that keeps the shape, right after a look, is no spelling', () => {
+  const host = fakeIptablesHost();
+  const netfilter = new Netfilter({ run: host.run, probe: probeOf(host) });
+  netfilter.apply(rulesFor(80));
+  netfilter.observe();
+  host.ipv4.chain('filter', 'LVS-GUARD-1').splice(-1, 1, '-j ACCEPT');
+  assert.equal(netfilter.observe(), undefined);
+});
+
+test('netfilter: legacy rules of others decide for legacy on a host whose iptables is nft', () => {
+  const host = fakeIptablesHost({ suffix: '-legacy' });
+  host.ipv4.chain('filter', 'INPUT').push('-i lo -j ACCEPT');
+  const netfilter = new Netfilter({ run: host.run, probe: probeOf(host) });
+  netfilter.apply(rulesFor(80));
+  assert.equal(host.ipv4.chain('filter', 'INPUT')[0], '-j LVS-GUARD');
+  assert.ok(host.runs.includes('iptables-legacy-restore'));
+  assert.ok(!host.runs.includes('iptables-restore'));
+});
+
+test('netfilter: somebody else between look and change: looked again, and done', () => {
+  const host = fakeIptablesHost();
+  const netfilter = new Netfilter({ run: host.run, probe: probeOf(host) });
+  netfilter.apply(rulesFor(80));
+  netfilter.observe();
+  const restore = host.ipv4.restore.bind(host.ipv4);
+  let isFirst = true;
+  host.ipv4.chain('filter', 'INPUT').push('-j LVS-GUARD');
+  host.ipv4.restore = (text) => {
+    if (isFirst) host.ipv4.chain('filter', 'INPUT').splice(-1);
+    if (isFirst && text.includes('-D INPUT')) host.ipv4.chain('filter', 'INPUT').splice(0);
+    isFirst = false;
+    return restore(text);
+  };
+  netfilter.apply(rulesFor(80, 81));
+  assert.ok(isSamePacketRules(netfilter.observe() ?? rulesFor(), rulesFor(80, 81)));
+});
+
+test('netfilter: without the command, nothing wanted is fine and something wanted says what to install', () => {
+  const probe: RuleChangeProbe = {
+    fingerprint: () => undefined,
+    listLegacyTables: () => [],
+    close: () => {},
+  };
+  const run = () => ({ status: undefined, stdout: '', stderr: '' });
+  const netfilter = new Netfilter({ run, probe });
+  netfilter.remove();
+  assert.throws(
+    () => netfilter.apply(rulesFor(80)),
+    (error) => isLvsError(error, 'LVS_NETFILTER_UNAVAILABLE') && (error.hint ?? '').includes('Install'),
+  );
+});
+
+test('netfilter: a kernel that refuses a rule is quoted', () => {
+  const host = fakeIptablesHost();
+  host.ipv4.restore = () => 'Extension multiport revision 0 not supported';
+  const netfilter = new Netfilter({ run: host.run, probe: probeOf(host), backend: 'nft' });
+  assert.throws(
+    () => netfilter.apply(rulesFor(80)),
+    (error) => isLvsError(error, 'LVS_NETFILTER_UNAVAILABLE') && error.message.includes('multiport'),
+  );
+});
+
+test('netfilter: removal leaves what others have and nothing of ours', () => {
+  const host = fakeIptablesHost();
+  host.ipv4.chain('filter', 'INPUT').push('-i lo -j ACCEPT');
+  const before = host.ipv4.save();
+  const netfilter = new Netfilter({ run: host.run, probe: probeOf(host) });
+  netfilter.apply(rulesFor(80, 443));
+  assert.notEqual(host.ipv4.save(), before);
+  netfilter.remove();
+  assert.equal(host.ipv4.save(), before);
+});
