@@ -1,0 +1,98 @@
+import { cleanUp, runDirector } from '../director/index.ts';
+import { UsageError, requireString } from './command.ts';
+import type { Command, CommandInput, CommandIo } from './command.ts';
+import { configFlag, manifestsFlag, stateDirFlag } from './common-flags.ts';
+import { createLogger, logLevels } from './logger.ts';
+import type { LogLevel } from './logger.ts';
+import { netlinkDebugSink } from './netlink-debug.ts';
+import { readConfiguration } from './read-configuration.ts';
+import { systemClock } from './system-clock.ts';
+import { version } from './version.ts';
+
+export const directorCommand: Command = {
+  name: 'director',
+  summary: 'Hold the IPVS table of this host equal to a folder of manifests.',
+  usage: 'director --manifests DIR [--state-dir DIR] [--config FILE]',
+  description: `
+Reads VirtualService, RealServer and AddressPool manifests, programs them into the kernel, binds and announces
+the virtual addresses, and then follows every edit of the folder and repairs every foreign change. Entries of
+other programs are never touched. Needs CAP_NET_ADMIN, and CAP_NET_RAW to announce addresses.
+
+SIGTERM and SIGINT stop the process and leave the kernel table serving; SIGHUP reads the folder again.
+NETLINK_DEBUG=1 in the environment prints the decoded netlink traffic on stderr.`,
+  flags: [
+    manifestsFlag,
+    stateDirFlag,
+    configFlag,
+    {
+      name: 'on-stop',
+      type: 'string',
+      placeholder: 'keep|withdraw',
+      description:
+        'What a stop leaves behind: everything, or nothing (virtual addresses first, then services).',
+      default: 'keep',
+    },
+    {
+      name: 'log-level',
+      type: 'string',
+      placeholder: logLevels.join('|'),
+      description: 'Least severe log lines to print.',
+      default: 'info',
+    },
+    {
+      name: 'log-format',
+      type: 'string',
+      placeholder: 'json|text',
+      description: 'Log lines for machines or for people. Default: text on a terminal, json otherwise.',
+    },
+  ],
+  takesArguments: false,
+  run: runDirectorCommand,
+};
+
+async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<number> {
+  const onStop = oneOf(input, 'on-stop', ['keep', 'withdraw']);
+  const level = oneOf(input, 'log-level', logLevels) as LogLevel;
+  const format =
+    input.strings['log-format'] === undefined
+      ? io.isTerminal
+        ? 'text'
+        : 'json'
+      : oneOf(input, 'log-format', ['json', 'text']);
+  const logger = createLogger(level, format === 'text' ? 'text' : 'json', (line) => io.err(line));
+  const options = {
+    manifestFolder: requireString(input, 'manifests'),
+    stateDirectory: requireString(input, 'state-dir'),
+    configuration: readConfiguration(input.strings['config']),
+    clock: systemClock,
+    logger,
+    version,
+    pid: process.pid,
+    netlinkDebug: netlinkDebugSink(io),
+  };
+  const director = await runDirector(options);
+  const signal = await waitForStop(() => director.reload());
+  logger.info('stopping', { signal, leaves: onStop === 'keep' ? 'the table as it is' : 'nothing' });
+  await director.stop();
+  if (onStop === 'keep') return 0;
+  const isGone = await cleanUp({ ...options, isDryRun: false, report: (step) => logger.info(step) });
+  return isGone ? 0 : 1;
+}
+
+/** Resolves with the name of the stopping signal. A second one ends the process at once, as people expect. */
+function waitForStop(reload: () => void): Promise<string> {
+  process.on('SIGHUP', reload);
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => resolve(signal));
+    }
+  });
+}
+
+/** @throws UsageError */
+function oneOf(input: CommandInput, name: string, values: readonly string[]): string {
+  const value = requireString(input, name);
+  if (!values.includes(value))
+    throw new UsageError(`--${name} must be one of ${values.join(', ')}, not "${value}"`);
+  return value;
+}

@@ -1,0 +1,72 @@
+import { formatErrorForPeople, isLvsError } from '../base/index.ts';
+import { cleanupCommand } from './command-cleanup.ts';
+import { directorCommand } from './command-director.ts';
+import { planCommand } from './command-plan.ts';
+import { statusCommand } from './command-status.ts';
+import { validateCommand } from './command-validate.ts';
+import { UsageError, formatCommandHelp, parseCommandLine } from './command.ts';
+import type { Command, CommandIo } from './command.ts';
+import { version } from './version.ts';
+
+const commands: readonly Command[] = [
+  directorCommand,
+  planCommand,
+  validateCommand,
+  statusCommand,
+  cleanupCommand,
+];
+
+/** @returns the exit status. Nothing below this prints a stack trace for anything but a bug of ours. */
+export async function runCommandLine(argv: readonly string[], io: CommandIo): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    const command = name === 'help' && rest[0] !== undefined ? findCommand(rest[0]) : undefined;
+    io.out(command === undefined ? formatOverview() : formatCommandHelp(command));
+    return name === undefined ? 2 : 0;
+  }
+  if (name === '--version' || name === 'version') {
+    io.out(`lvs-operator ${version}\n`);
+    return 0;
+  }
+  const command = findCommand(name);
+  if (command === undefined) {
+    io.err(`lvs-operator: there is no command "${name}". See: lvs-operator --help\n`);
+    return 2;
+  }
+  try {
+    const input = parseCommandLine(command, rest);
+    if (input.help) {
+      io.out(formatCommandHelp(command));
+      return 0;
+    }
+    return await command.run(input, io);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      io.err(`lvs-operator ${command.name}: ${error.message}. See: lvs-operator ${command.name} --help\n`);
+      return 2;
+    }
+    if (isLvsError(error)) {
+      io.err(`lvs-operator ${command.name}: ${formatErrorForPeople(error)} [${error.code}]\n`);
+      return 1;
+    }
+    throw error;
+  }
+}
+
+function findCommand(name: string): Command | undefined {
+  return commands.find((command) => command.name === name);
+}
+
+function formatOverview(): string {
+  const width = Math.max(...commands.map((command) => command.name.length));
+  const list = commands.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`).join('\n');
+  return `lvs-operator ${version}: Linux Virtual Server from VirtualService and RealServer manifests
+
+Usage: lvs-operator COMMAND [FLAGS]
+
+Commands:
+${list}
+
+Each command explains itself: lvs-operator COMMAND --help
+`;
+}

@@ -1,0 +1,350 @@
+import { formatObjectRef, objectRefOf } from '../api/index.ts';
+import type { DirectorConfiguration } from '../api/index.ts';
+import type { Clock, Logger } from '../base/index.ts';
+import { groupResources } from '../manifests/index.ts';
+import { computeChanges, computeDesiredState } from '../plan/index.ts';
+import type { ChangePlan, DesiredState, DirectorFacts, HeldRemoval } from '../plan/index.ts';
+import { applyChanges, logFailures } from './apply.ts';
+import type { ApplyResult, ChangeFailure } from './apply.ts';
+import type { DesiredSource, DesiredView } from './desired-source.ts';
+import { computeFacts } from './facts.ts';
+import { ForeignHandsWatch } from './foreign-hands-watch.ts';
+import type { Host, HostState } from './host.ts';
+import type { LastGoodStore } from './last-good.ts';
+import type { Ledger, LedgerStore } from './ledger.ts';
+import { RetryGate } from './retry-gate.ts';
+import { SchedulerCatalogue } from './scheduler-catalogue.ts';
+import type { StatusBoard } from './status-board.ts';
+
+export interface DirectorAgentOptions {
+  readonly source: DesiredSource;
+  readonly host: Host;
+  readonly ledgerStore: LedgerStore;
+  readonly lastGood: LastGoodStore;
+  readonly board: StatusBoard;
+  readonly configuration: DirectorConfiguration;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Rules and addresses follow deleted services in later rounds of one pass; more than this many is a bug of ours. */
+const roundsPerPass = 6;
+
+/**
+ * The loop observe → plan → apply. Level-triggered: every round compares the whole goal with the whole belief about
+ * the host, and whatever woke it only shortened the wait. One round at a time; wake-ups that arrive meanwhile are
+ * served by one more round.
+ */
+export class DirectorAgent {
+  readonly #options: DirectorAgentOptions;
+  readonly #gate = new RetryGate();
+  readonly #schedulers: SchedulerCatalogue;
+  readonly #foreignHands: ForeignHandsWatch;
+  #ledger: Ledger;
+  #held: HeldRemoval | undefined;
+  #desired: DesiredState | undefined;
+  #desiredFrom: { view: DesiredView; facts: DirectorFacts; allocations: Ledger['allocations'] } | undefined;
+  #facts: { host: HostState; facts: DirectorFacts; unavailable: string; vips: Ledger['vips'] } | undefined;
+  #converged: { desired: DesiredState; hostVersion: number } | undefined;
+  #previous: DesiredState | undefined;
+  #failures = new Map<string, ChangeFailure>();
+  #wakeAtMs: number | undefined;
+  #lastFullCheckMs = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #isWanted = false;
+  #isStopped = false;
+
+  constructor(options: DirectorAgentOptions) {
+    this.#options = options;
+    this.#schedulers = new SchedulerCatalogue(options.host);
+    this.#foreignHands = new ForeignHandsWatch(options.host, options.logger);
+    const { ledger, damage } = options.ledgerStore.read();
+    this.#ledger = ledger;
+    if (damage !== undefined) {
+      options.logger.warn('ledger set aside, own entries are recognised by their kernel marks', {
+        reason: damage,
+      });
+    }
+  }
+
+  /** Runs the first pass and then keeps going until `stop`. @throws LvsError when the host cannot be used at all. */
+  async start(): Promise<void> {
+    await this.pass();
+    this.#schedule();
+  }
+
+  /** Asks for a pass as soon as possible; cheap, and any number of calls make one pass. */
+  wake(): void {
+    if (this.#isStopped) return;
+    this.#isWanted = true;
+    if (this.#running === undefined) this.#run();
+  }
+
+  /** Ends the loop after the running round. The kernel table stays as it is. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+    this.#options.board.flush();
+  }
+
+  /** One pass: rounds until nothing is left to do now. */
+  async pass(): Promise<void> {
+    for (let round = 0; round < roundsPerPass; round++) {
+      const isFollowedUp = await this.#round();
+      if (!isFollowedUp) return;
+    }
+  }
+
+  #run(): void {
+    clearTimeout(this.#timer);
+    this.#running = this.#serveWakes()
+      .catch((error: unknown) => {
+        this.#options.logger.error('pass failed, the table stays as it is', { error });
+        this.#options.board.recordPassFailure(error);
+      })
+      .finally(() => {
+        this.#running = undefined;
+        this.#schedule();
+      });
+  }
+
+  async #serveWakes(): Promise<void> {
+    do {
+      this.#isWanted = false;
+      await this.pass();
+    } while (this.#isWanted && !this.#isStopped);
+  }
+
+  #schedule(): void {
+    if (this.#isStopped) return;
+    const { clock, configuration } = this.#options;
+    const candidates = [configuration.driftCheckSeconds * 1000];
+    if (this.#wakeAtMs !== undefined) candidates.push(this.#wakeAtMs - clock.wallMs());
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.wake(), Math.max(10, Math.min(...candidates)));
+  }
+
+  /** @returns true when another round has to follow at once. */
+  async #round(): Promise<boolean> {
+    const { host, source, board, clock, ledgerStore, logger, configuration } = this.#options;
+    const isFullCheck = clock.monotonicMs() - this.#lastFullCheckMs >= configuration.fullCheckSeconds * 1000;
+    if (isFullCheck) {
+      this.#lastFullCheckMs = clock.monotonicMs();
+      this.#schedulers.forgetMisses();
+    }
+    // Only another complete list can confirm a held removal.
+    if (this.#held !== undefined) source.refresh();
+    host.observe({
+      isFull: isFullCheck,
+      drainingServices: this.#ledger.drains.map((drain) => drain.service),
+    });
+    const view = source.current();
+    const desired = this.#goal(view, host.state);
+    host.observeSysctls(desired.sysctls.keys());
+    if (this.#isQuiet(desired)) return false;
+
+    const nowMs = clock.wallMs();
+    const plan = computeChanges({
+      desired,
+      observed: host.state,
+      ownedServices: new Set(this.#ledger.services),
+      ownedVips: this.#ledger.vips,
+      drains: this.#ledger.drains,
+      held: this.#held,
+      listNumber: view.listNumber,
+      isComplete: view.isComplete,
+      nowMs,
+      previous: this.#previous,
+      massRemoval: {
+        fraction: configuration.massRemoval.fraction,
+        entries: configuration.massRemoval.entries,
+        confirmMs: configuration.massRemoval.confirmSeconds * 1000,
+      },
+    });
+    this.#reportHold(plan);
+    this.#record(plan, ledgerStore);
+    const { changes, wakeAtMs } = this.#foreignHands.select(plan.changes, nowMs);
+    const result = await applyChanges(changes, host, this.#gate, clock.monotonicMs());
+    logFailures(result.failures, logger);
+    this.#finish({
+      plan,
+      result,
+      desired,
+      retryAtMs: wakeAtMs,
+      isWithheld: changes.length < plan.changes.length,
+    });
+    board.update({
+      view,
+      desired,
+      host: host.state,
+      ledger: this.#ledger,
+      held: this.#held,
+      result,
+      failures: this.#failures,
+      foreignHands: this.#foreignHands.describe(),
+      announcementProblem: host.announcementProblem,
+      locate: (object, path) => source.locate(object, path),
+    });
+    return plan.isFollowedUp && result.applied.length > 0;
+  }
+
+  /** Folds the outcome of a round into what the next one starts from. */
+  #finish(round: {
+    plan: ChangePlan;
+    result: ApplyResult;
+    desired: DesiredState;
+    retryAtMs: number | undefined;
+    isWithheld: boolean;
+  }): void {
+    const { plan, result, desired } = round;
+    const { host, clock, logger } = this.#options;
+    this.#foreignHands.record(result.applied, clock.wallMs());
+    this.#failures = new Map(result.failures.map((failure) => [failure.key, failure]));
+    const isDone =
+      result.failures.length === 0 && result.waiting === 0 && !round.isWithheld && !plan.isFollowedUp;
+    this.#wakeAtMs = earlier(plan.wakeAtMs, round.retryAtMs);
+    if (result.failures.length === 0) this.#previous = desired;
+    this.#converged =
+      isDone && plan.drains.length === 0 && plan.held === undefined
+        ? { desired, hostVersion: host.state.version }
+        : undefined;
+    if (result.applied.length > 0) {
+      logger.info('pass applied changes', { ...countByReason(result), failed: result.failures.length });
+    }
+  }
+
+  /** Nothing moved since the last round that left nothing to do, so neither would this one. */
+  #isQuiet(desired: DesiredState): boolean {
+    const last = this.#converged;
+    return (
+      last !== undefined && last.desired === desired && last.hostVersion === this.#options.host.state.version
+    );
+  }
+
+  #goal(view: DesiredView, state: HostState): DesiredState {
+    const facts = this.#computeFacts(view, state);
+    const from = this.#desiredFrom;
+    const allocations = this.#ledger.allocations;
+    if (
+      this.#desired !== undefined &&
+      from !== undefined &&
+      from.view.resources === view.resources &&
+      from.facts === facts &&
+      from.allocations === allocations
+    ) {
+      return this.#desired;
+    }
+    const input = { ...view.resources, facts, allocations };
+    let desired = computeDesiredState({ ...input, lastAccepted: this.#desired?.accepted });
+    if (this.#desired === undefined && desired.refusals.some((refusal) => refusal.severity === 'error')) {
+      // A restart must not take down what served before a bad edit: the accepted version is on disk.
+      const lastAccepted = groupResources(this.#options.lastGood.load().values());
+      desired = computeDesiredState({ ...input, lastAccepted });
+    }
+    this.#options.lastGood.saveSoon(desired.accepted, (object) =>
+      this.#options.source.fileOf(objectRefOf(object)),
+    );
+    for (const refusal of desired.refusals) {
+      if (
+        this.#desired?.refusals.some(
+          (old) => old.message === refusal.message && old.object.name === refusal.object.name,
+        )
+      )
+        continue;
+      const place = this.#options.source.locate(refusal.object, refusal.path);
+      this.#options.logger[refusal.severity === 'error' ? 'error' : 'warn'](refusal.message, {
+        object: formatObjectRef(refusal.object),
+        reason: refusal.reason,
+        ...(place === undefined ? {} : { at: place }),
+      });
+    }
+    this.#desired = desired;
+    this.#desiredFrom = { view, facts, allocations };
+    return desired;
+  }
+
+  #computeFacts(view: DesiredView, state: HostState): DirectorFacts {
+    const unavailableSchedulers = this.#schedulers.unavailable(view.resources.virtualServices);
+    const unavailable = unavailableSchedulers.join(' ');
+    const last = this.#facts;
+    if (
+      last !== undefined &&
+      last.host.links === state.links &&
+      last.host.addresses === state.addresses &&
+      last.unavailable === unavailable &&
+      last.vips === this.#ledger.vips
+    ) {
+      return last.facts;
+    }
+    const facts = computeFacts({
+      links: state.links,
+      addresses: state.addresses,
+      ownedVips: this.#ledger.vips,
+      unavailableSchedulers,
+      configuration: this.#options.configuration,
+    });
+    // Equal facts keep their identity: the goal is computed anew only when something that matters moved.
+    const same =
+      last !== undefined && JSON.stringify(last.facts) === JSON.stringify(facts) ? last.facts : facts;
+    this.#facts = { host: state, facts: same, unavailable, vips: this.#ledger.vips };
+    return same;
+  }
+
+  /** The ledger goes to disk before the kernel is touched; if the disk refuses, service goes on and the board says so. */
+  #record(plan: ChangePlan, store: LedgerStore): void {
+    const sysctlsBefore: Record<string, string> = { ...this.#ledger.sysctlsBefore };
+    let hasPacketRules = this.#ledger.hasPacketRules;
+    for (const change of plan.changes) {
+      if (change.type === 'setSysctl' && change.was !== undefined) sysctlsBefore[change.path] ??= change.was;
+      if (change.type === 'setPacketRules') hasPacketRules = true;
+    }
+    for (const [path, value] of this.#options.host.sysctlsBefore) sysctlsBefore[path] ??= value;
+    this.#held = plan.held;
+    this.#ledger = {
+      services: sameOr(this.#ledger.services, plan.ownedServices),
+      vips: sameOr(this.#ledger.vips, plan.ownedVips),
+      drains: plan.drains,
+      allocations: sameOr(this.#ledger.allocations, plan.allocations),
+      sysctlsBefore,
+      hasPacketRules,
+    };
+    if (this.#desiredFrom !== undefined && this.#desiredFrom.allocations !== this.#ledger.allocations) {
+      this.#desiredFrom = { ...this.#desiredFrom, allocations: this.#ledger.allocations };
+    }
+    try {
+      store.write(this.#ledger);
+      this.#options.board.recordLedger(undefined);
+    } catch (error) {
+      this.#options.board.recordLedger(error);
+    }
+  }
+
+  #reportHold(plan: ChangePlan): void {
+    if (plan.held !== undefined && this.#held === undefined) {
+      this.#options.logger.warn('mass removal held until a second complete list agrees', {
+        entries: plan.held.keys.length,
+      });
+    }
+  }
+}
+
+/** Keeps the old object when the new one says the same, so that identity comparisons stay meaningful. */
+function sameOr<T>(before: T, after: T): T {
+  return before === after || JSON.stringify(before) === JSON.stringify(after) ? before : after;
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined) return b;
+  return b === undefined ? a : Math.min(a, b);
+}
+
+function countByReason(result: ApplyResult): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const change of result.applied) {
+    const name = change.type === 'ipvs' ? change.reason : change.type;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}

@@ -1,0 +1,169 @@
+import { formatObjectRef } from '../api/index.ts';
+import type { ObjectRef } from '../api/index.ts';
+import { isLvsError, unreachable } from '../base/index.ts';
+import type { LvsError, Logger } from '../base/index.ts';
+import { formatRealServerKey, formatVirtualServiceKey } from '../ipvs/index.ts';
+import type { IpvsOperation, OperationOutcome } from '../ipvs/index.ts';
+import type { PacketRules, SysctlProfile, VipBinding } from '../link/index.ts';
+import type { Change } from '../plan/index.ts';
+import type { RetryGate } from './retry-gate.ts';
+
+/** The hands of a director: everything that a change can do to the host. Each throws or returns an LvsError. */
+export interface Hands {
+  /** One outcome per value, in the order of the profile. */
+  writeSysctls(profile: SysctlProfile): readonly OperationOutcome[];
+  applyPacketRules(rules: PacketRules): void;
+  /** One outcome per binding. */
+  bindVips(bindings: readonly VipBinding[]): readonly OperationOutcome[];
+  releaseVips(bindings: readonly VipBinding[]): readonly OperationOutcome[];
+  applyOperations(operations: readonly IpvsOperation[]): Promise<readonly OperationOutcome[]>;
+}
+
+export interface ChangeFailure {
+  readonly change: Change;
+  readonly error: LvsError;
+  /** Same key, same kernel entry: what the retry gate counts. */
+  readonly key: string;
+  /** The object behind the change, where there is one. */
+  readonly owner: ObjectRef | undefined;
+  /** True for the first failure since the last success. */
+  readonly isNew: boolean;
+}
+
+export interface ApplyResult {
+  readonly applied: readonly Change[];
+  readonly failures: readonly ChangeFailure[];
+  /** Changes that wait for their retry time. */
+  readonly waiting: number;
+}
+
+/**
+ * Applies an ordered change list. Runs of changes of one type go to the kernel together. A failed change never stops
+ * the others, but what depends on it waits: a service is not touched while its creation is refused.
+ */
+export async function applyChanges(
+  changes: readonly Change[],
+  hands: Hands,
+  gate: RetryGate,
+  nowMs: number,
+): Promise<ApplyResult> {
+  const applied: Change[] = [];
+  const failures: ChangeFailure[] = [];
+  const settle = (change: Change, outcome: OperationOutcome): void => {
+    const key = gateKey(change);
+    if (outcome === 'done') {
+      gate.recordSuccess(key);
+      applied.push(change);
+    } else {
+      const isNew = gate.recordFailure(key, nowMs);
+      failures.push({
+        change,
+        error: outcome,
+        key,
+        owner: change.type === 'ipvs' ? change.owner : undefined,
+        isNew,
+      });
+    }
+  };
+  const open = selectOpen(changes, gate, nowMs);
+  for (const run of groupRuns(open)) {
+    const outcomes = await applyRun(run, hands);
+    run.forEach((change, index) => {
+      const outcome = outcomes[index];
+      if (outcome !== undefined) settle(change, outcome);
+    });
+  }
+  return { applied, failures, waiting: changes.length - open.length };
+}
+
+/** One line per failure that a person has not seen yet. */
+export function logFailures(failures: readonly ChangeFailure[], logger: Logger): void {
+  for (const { change, error, owner, isNew } of failures) {
+    if (!isNew) continue;
+    logger.warn('change refused', {
+      change: gateKey(change),
+      ...(owner === undefined ? {} : { object: formatObjectRef(owner) }),
+      error,
+    });
+  }
+}
+
+function selectOpen(changes: readonly Change[], gate: RetryGate, nowMs: number): readonly Change[] {
+  const closedServices = new Set<string>();
+  return changes.filter((change) => {
+    if (change.type === 'ipvs') {
+      const service = formatVirtualServiceKey(change.operation.service);
+      if (closedServices.has(service)) return false;
+      if (gate.isOpen(gateKey(change), nowMs)) return true;
+      if (change.operation.type === 'addVirtualService') closedServices.add(service);
+      return false;
+    }
+    return gate.isOpen(gateKey(change), nowMs);
+  });
+}
+
+async function applyRun(run: readonly Change[], hands: Hands): Promise<readonly OperationOutcome[]> {
+  const [first] = run;
+  if (first === undefined) return [];
+  switch (first.type) {
+    case 'setSysctl':
+      return hands.writeSysctls(
+        new Map(run.flatMap((change) => (change.type === 'setSysctl' ? [[change.path, change.value]] : []))),
+      );
+    case 'setPacketRules':
+      return run.map((change) =>
+        attempt(() => change.type === 'setPacketRules' && hands.applyPacketRules(change.rules)),
+      );
+    case 'bindVip':
+      return hands.bindVips(run.flatMap((change) => (change.type === 'bindVip' ? [change.binding] : [])));
+    case 'releaseVip':
+      return hands.releaseVips(
+        run.flatMap((change) => (change.type === 'releaseVip' ? [change.binding] : [])),
+      );
+    case 'ipvs':
+      return hands.applyOperations(
+        run.flatMap((change) => (change.type === 'ipvs' ? [change.operation] : [])),
+      );
+    default:
+      return unreachable(first);
+  }
+}
+
+/** Runs of one type; the order between runs is the plan's and is kept. */
+function groupRuns(changes: readonly Change[]): Change[][] {
+  const runs: Change[][] = [];
+  for (const change of changes) {
+    const run = runs.at(-1);
+    if (run !== undefined && run[0]?.type === change.type) run.push(change);
+    else runs.push([change]);
+  }
+  return runs;
+}
+
+function attempt(action: () => unknown): OperationOutcome {
+  try {
+    action();
+    return 'done';
+  } catch (error) {
+    if (isLvsError(error)) return error;
+    throw error;
+  }
+}
+
+function gateKey(change: Change): string {
+  switch (change.type) {
+    case 'setSysctl':
+      return `sysctl ${change.path}`;
+    case 'setPacketRules':
+      return 'packet rules';
+    case 'bindVip':
+    case 'releaseVip':
+      return `VIP ${change.binding.vip} on ${change.binding.device}`;
+    case 'ipvs': {
+      const service = formatVirtualServiceKey(change.operation.service);
+      return 'realServer' in change.operation
+        ? `${service} > ${formatRealServerKey(change.operation.realServer)}`
+        : service;
+    }
+  }
+}

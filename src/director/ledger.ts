@@ -1,0 +1,195 @@
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { LvsError } from '../base/index.ts';
+import type { VipBinding } from '../link/pure.ts';
+import type { Allocations, DrainRecord } from '../plan/index.ts';
+
+/**
+ * The ledger: what this director owns on this host. It is written before the kernel is touched, so that a crash
+ * between the two can only leave an entry that is listed but absent, never one that is present but unlisted.
+ */
+export interface Ledger {
+  /** Owned services by `formatVirtualServiceKey`, sorted. */
+  readonly services: readonly string[];
+  readonly vips: readonly VipBinding[];
+  readonly drains: readonly DrainRecord[];
+  readonly allocations: Allocations;
+  /** Values that sysctls had before we first wrote them, for `cleanup`. */
+  readonly sysctlsBefore: Readonly<Record<string, string>>;
+  /** True once our netfilter chains may exist. */
+  readonly hasPacketRules: boolean;
+}
+
+export const emptyLedger: Ledger = {
+  services: [],
+  vips: [],
+  drains: [],
+  allocations: { addresses: {}, marks: {}, portOwners: {} },
+  sysctlsBefore: {},
+  hasPacketRules: false,
+};
+
+/** Raised when a field changes its meaning. Additions do not raise it: unknown fields are ignored. */
+const schemaVersion = 1;
+const ledgerFile = 'ledger.json';
+
+export interface LedgerRead {
+  readonly ledger: Ledger;
+  /** Why the ledger on disk could not be used; ownership then rests on the kernel's witness bits. */
+  readonly damage: string | undefined;
+}
+
+/** Keeps one ledger file in a state directory. Not safe for two processes: `acquireDirectorLock` sees to that. */
+export class LedgerStore {
+  readonly #directory: string;
+  #lastWritten = '';
+
+  /**
+   * @param directory created if missing.
+   * @throws LvsError LVS_CONFIG_INVALID when the directory cannot be created or written.
+   */
+  constructor(directory: string) {
+    this.#directory = directory;
+    try {
+      ensureDirectory(directory);
+      writeFileAtomically(join(directory, '.write-test'), '');
+      rmSync(join(directory, '.write-test'));
+    } catch (error) {
+      throw new LvsError(
+        'LVS_CONFIG_INVALID',
+        `The state directory ${directory} cannot be written (${errnoOf(error)}).`,
+        {
+          cause: error,
+          hint: 'Give a writable directory with --state-dir.',
+        },
+      );
+    }
+  }
+
+  /**
+   * A missing file is an empty ledger. A damaged or newer one is set aside under another name and reported: the
+   * director then finds its own entries by their witness bits instead of refusing to serve.
+   */
+  read(): LedgerRead {
+    const path = join(this.#directory, ledgerFile);
+    if (!existsSync(path)) return { ledger: emptyLedger, damage: undefined };
+    try {
+      const text = readFileSync(path, 'utf8');
+      const ledger = decodeLedger(text);
+      this.#lastWritten = text;
+      return { ledger, damage: undefined };
+    } catch (error) {
+      const aside = `${path}.unreadable`;
+      renameSync(path, aside);
+      const reason = error instanceof Error ? error.message : String(error);
+      return { ledger: emptyLedger, damage: `${reason} It was moved to ${aside}.` };
+    }
+  }
+
+  /** Writes only what differs from the last write. @throws the file system's error. */
+  write(ledger: Ledger): void {
+    const text = encodeLedger(ledger);
+    if (text === this.#lastWritten) return;
+    writeFileAtomically(join(this.#directory, ledgerFile), text);
+    this.#lastWritten = text;
+  }
+
+  remove(): void {
+    rmSync(join(this.#directory, ledgerFile), { force: true });
+    this.#lastWritten = '';
+  }
+}
+
+/** The ledger for readers that must not write: an unreadable one counts as empty, and stays where it is. */
+export function readLedgerOnly(directory: string): Ledger {
+  try {
+    return decodeLedger(readFileSync(join(directory, ledgerFile), 'utf8'));
+  } catch {
+    return emptyLedger;
+  }
+}
+
+/** One JSON document: schema version, checksum of the body's text, body. */
+export function encodeLedger(ledger: Ledger): string {
+  const body = JSON.stringify({ ...ledger, services: ledger.services.toSorted() });
+  return `{"schemaVersion":${schemaVersion},"checksum":"${checksum(body)}","body":${body}}\n`;
+}
+
+/** @throws LvsError LVS_LEDGER_INVALID */
+export function decodeLedger(text: string): Ledger {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    throw new LvsError('LVS_LEDGER_INVALID', 'The ledger is not valid JSON.', { cause: error });
+  }
+  if (!isRecord(document) || !isRecord(document['body'])) {
+    throw new LvsError('LVS_LEDGER_INVALID', 'The ledger has no body.');
+  }
+  const version = document['schemaVersion'];
+  if (version !== schemaVersion) {
+    throw new LvsError(
+      'LVS_LEDGER_INVALID',
+      `The ledger has schema version ${String(version)}, this director reads ${schemaVersion}.`,
+    );
+  }
+  const body = document['body'];
+  if (document['checksum'] !== checksum(JSON.stringify(body))) {
+    throw new LvsError('LVS_LEDGER_INVALID', 'The ledger does not match its checksum.');
+  }
+  // The checksum proves that this text is what encodeLedger wrote, so its shape is trusted; only fields that an
+  // older writer did not know are filled in.
+  return { ...emptyLedger, ...body };
+}
+
+/** Readers see the old content or the new one, also after a power cut: write, fsync, rename, fsync the directory. */
+export function writeFileAtomically(path: string, content: string): void {
+  const temporary = `${path}.new`;
+  const file = openSync(temporary, 'w', 0o600);
+  try {
+    writeSync(file, content);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, path);
+  const directory = openSync(join(path, '..'), 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/**
+ * `mkdir -p`. Node's own `recursive: true` never returns below /proc, where mkdir(2) answers ENOENT although the
+ * parent exists.
+ */
+function ensureDirectory(path: string): void {
+  if (existsSync(path)) return;
+  ensureDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
+function checksum(text: string): string {
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function errnoOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

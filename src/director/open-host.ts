@@ -1,0 +1,55 @@
+import type { DirectorConfiguration } from '../api/index.ts';
+import type { Logger } from '../base/index.ts';
+import { IpvsClient } from '../ipvs/index.ts';
+import { openLink } from '../link/index.ts';
+import { loadLibc } from '../netlink/index.ts';
+import { Host, readProcTable } from './host.ts';
+
+export interface OpenHostOptions {
+  readonly configuration: DirectorConfiguration;
+  readonly logger: Logger;
+  /** Receives decoded netlink traffic, a line each. */
+  readonly netlinkDebug?: ((line: string) => void) | undefined;
+}
+
+/**
+ * Opens the kernel of this network namespace.
+ * @throws LvsError LVS_IPVS_UNAVAILABLE, LVS_KERNEL_PERMISSION, LVS_LIBC_UNAVAILABLE, LVS_NETLINK_SOCKET
+ */
+export function openHost({ configuration, logger, netlinkDebug }: OpenHostOptions): Host {
+  const libc = loadLibc();
+  const client = IpvsClient.open({ libc, ...(netlinkDebug === undefined ? {} : { debug: netlinkDebug }) });
+  try {
+    const link = openLink({
+      libc,
+      sysctlRoot: configuration.sysctlRoot,
+      netfilterBackend: backendOf(configuration),
+      ...(netlinkDebug === undefined ? {} : { debug: { sink: netlinkDebug } }),
+    });
+    return new Host({
+      client,
+      link,
+      configuration,
+      logger,
+      readTableFingerprint: () => {
+        const text = readProcTable();
+        return text === undefined ? undefined : undefined;
+      },
+    });
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+}
+
+function backendOf({ netfilter }: DirectorConfiguration): 'auto' | 'legacy' | 'nft' {
+  switch (netfilter) {
+    case 'Legacy':
+      return 'legacy';
+    case 'Nft':
+      return 'nft';
+    case 'Auto':
+    case 'Off':
+      return 'auto';
+  }
+}

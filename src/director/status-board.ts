@@ -1,0 +1,319 @@
+import { formatObjectRef, objectRefOf } from '../api/index.ts';
+import type { ObjectRef, VirtualServiceResource } from '../api/index.ts';
+import { formatErrorForPeople } from '../base/index.ts';
+import type { Clock, LvsError } from '../base/index.ts';
+import type { DesiredState, HeldRemoval } from '../plan/index.ts';
+import { witnessFlag } from '../plan/index.ts';
+import type { ApplyResult, ChangeFailure } from './apply.ts';
+import type { DesiredSource, DesiredView } from './desired-source.ts';
+import type { HostState, KernelFacts } from './host.ts';
+import type { Ledger } from './ledger.ts';
+import { ConditionTable, formatTime, listCap } from './status.ts';
+import type { DirectorStatus, ProblemStatus, VirtualServiceStatus } from './status.ts';
+
+export interface BoardInput {
+  readonly view: DesiredView;
+  readonly desired: DesiredState;
+  readonly host: HostState;
+  readonly ledger: Ledger;
+  readonly held: HeldRemoval | undefined;
+  readonly result: ApplyResult;
+  readonly failures: ReadonlyMap<string, ChangeFailure>;
+  /** Undefined: nobody else changes what is ours. */
+  readonly foreignHands: string | undefined;
+  readonly announcementProblem: LvsError | undefined;
+  readonly locate: DesiredSource['locate'];
+}
+
+export interface StatusBoardOptions {
+  readonly version: string;
+  readonly pid: number;
+  readonly kernel: KernelFacts;
+  readonly clock: Clock;
+  /** Gets the newest status, at most once a second. */
+  write(status: DirectorStatus): void;
+}
+
+/**
+ * Turns what a round found into the status that people read. Computing it costs as much as a pass, so a round only
+ * leaves its input here, and the status is made when it is written: at most once a second.
+ */
+export class StatusBoard {
+  readonly #options: StatusBoardOptions;
+  readonly #conditions = new ConditionTable();
+  readonly #startedAt: string;
+  #counters = { passes: 0, changes: 0, driftRepairs: 0, refusedOperations: 0 };
+  #input: BoardInput | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #lastWriteMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: StatusBoardOptions) {
+    this.#options = options;
+    this.#startedAt = formatTime(options.clock.wallMs());
+  }
+
+  update(input: BoardInput): void {
+    this.#input = input;
+    const { result } = input;
+    this.#counters = {
+      passes: this.#counters.passes + 1,
+      changes: this.#counters.changes + result.applied.length,
+      driftRepairs:
+        this.#counters.driftRepairs +
+        result.applied.filter((change) => change.type === 'ipvs' && change.reason === 'Drift').length,
+      refusedOperations: this.#counters.refusedOperations + result.failures.length,
+    };
+    this.#setConditions(input);
+    this.#schedule();
+  }
+
+  recordPassFailure(error: unknown): void {
+    this.#set('Programmed', 'False', 'PassFailed', formatErrorForPeople(error));
+    this.#set('Ready', 'False', 'PassFailed', formatErrorForPeople(error));
+    this.#schedule();
+  }
+
+  recordLedger(error: unknown): void {
+    if (error === undefined) this.#set('LedgerWritten', 'True', 'Written', 'The ledger is on disk.');
+    else {
+      this.#set(
+        'LedgerWritten',
+        'False',
+        'WriteFailed',
+        `The ledger cannot be written, drains would not survive a restart: ${formatErrorForPeople(error)}`,
+      );
+    }
+  }
+
+  /** Writes what is pending, now. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#input === undefined) return;
+    this.#lastWriteMs = this.#options.clock.monotonicMs();
+    this.#options.write(this.#compute(this.#input));
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined) return;
+    const dueMs = this.#lastWriteMs + 1000 - this.#options.clock.monotonicMs();
+    this.#timer = setTimeout(() => this.flush(), Math.max(20, dueMs));
+    this.#timer.unref();
+  }
+
+  #set(...[type, status, reason, message]: SetArguments): void {
+    this.#conditions.set({ type, status, reason, message }, this.#options.clock.wallMs());
+  }
+
+  #setConditions(input: BoardInput): void {
+    const { view, failures, foreignHands, held, desired } = input;
+    const errors = view.problems.filter((problem) => problem.severity === 'error').length;
+    const refused = desired.refusals.filter((refusal) => refusal.severity === 'error').length;
+    if (!view.isComplete) {
+      this.#set(
+        'ManifestsRead',
+        'False',
+        'Incomplete',
+        'The manifests could not be read completely; the last good ones are in force.',
+      );
+    } else if (errors > 0) {
+      this.#set(
+        'ManifestsRead',
+        'False',
+        'Problems',
+        `${errors} problem(s) in the manifests; what they touch keeps its last good form.`,
+      );
+    } else this.#set('ManifestsRead', 'True', 'Read', 'All manifests were read.');
+
+    const failed = [...failures.values()];
+    const partOf = (type: string): ChangeFailure | undefined =>
+      failed.find((failure) => failure.change.type === type);
+    this.#setPart('SysctlsApplied', partOf('setSysctl'), 'The kernel settings are as they should be.');
+    this.#setPart('PacketRulesApplied', partOf('setPacketRules'), 'The packet rules are in place.');
+    const addressFailure = partOf('bindVip') ?? partOf('releaseVip');
+    if (addressFailure === undefined && input.announcementProblem !== undefined) {
+      this.#set('AddressesBound', 'False', 'NotAnnounced', formatErrorForPeople(input.announcementProblem));
+    } else this.#setPart('AddressesBound', addressFailure, 'The virtual addresses are bound.');
+    const kernelFailure = partOf('ipvs');
+    if (kernelFailure !== undefined) this.#setPart('Programmed', kernelFailure, '');
+    else if (held !== undefined) {
+      this.#set(
+        'Programmed',
+        'False',
+        'RemovalHeld',
+        `The removal of ${held.keys.length} entries waits for a second complete list.`,
+      );
+    } else this.#set('Programmed', 'True', 'TableEqualsGoal', 'The kernel table equals the goal.');
+    if (foreignHands !== undefined) this.#set('ForeignHands', 'True', 'TableContested', foreignHands);
+    else this.#set('ForeignHands', 'False', 'Alone', 'Nobody else changes what is ours.');
+    const isReady =
+      failed.length === 0 && errors === 0 && refused === 0 && view.isComplete && held === undefined;
+    if (isReady) this.#set('Ready', 'True', 'Serving', 'Everything is served.');
+    else
+      this.#set(
+        'Ready',
+        'False',
+        'Incomplete',
+        'Something is not served; the other conditions and the problems say what.',
+      );
+  }
+
+  #setPart(type: SetArguments[0], failure: ChangeFailure | undefined, good: string): void {
+    if (failure === undefined) this.#set(type, 'True', 'Applied', good);
+    else this.#set(type, 'False', 'Refused', formatErrorForPeople(failure.error));
+  }
+
+  #compute(input: BoardInput): DirectorStatus {
+    const { view, desired, host, ledger, held } = input;
+    const problems = collectProblems(input);
+    const byOwner = gatherOwnedParts(input);
+    const virtualServices = view.resources.virtualServices.map((resource) =>
+      describeVirtualService(resource, byOwner),
+    );
+    const nowMs = this.#options.clock.wallMs();
+    return {
+      version: this.#options.version,
+      pid: this.#options.pid,
+      startedAt: this.#startedAt,
+      updatedAt: formatTime(nowMs),
+      kernel: this.#options.kernel,
+      conditions: this.#conditions.list(),
+      source: view.status,
+      virtualServices: virtualServices.slice(0, listCap),
+      drains: ledger.drains.slice(0, listCap).map((drain) => {
+        const connections = host.table.get(drain.service)?.realServers.get(drain.realServer)?.connections;
+        return {
+          service: drain.service,
+          realServer: drain.realServer,
+          reason: drain.reason,
+          active: connections?.active ?? 0,
+          inactive: connections?.inactive ?? 0,
+          since: formatTime(drain.sinceMs),
+          deadline: formatTime(drain.deadlineMs),
+        };
+      }),
+      problems: problems.slice(0, listCap),
+      held:
+        held === undefined
+          ? undefined
+          : {
+              entries: held.keys.length,
+              since: formatTime(held.sinceMs),
+              message: 'More than half of the entries would go; a second complete list has to agree.',
+            },
+      counts: {
+        virtualServices: virtualServices.length,
+        services: desired.services.size,
+        realServers: countRealServers(desired),
+        drains: ledger.drains.length,
+        problems: problems.length,
+        foreignServices: countForeign(host, ledger),
+      },
+      counters: this.#counters,
+    };
+  }
+}
+
+type SetArguments = [
+  type: DirectorStatus['conditions'][number]['type'],
+  status: 'True' | 'False',
+  reason: string,
+  message: string,
+];
+
+function collectProblems({ view, desired, failures, locate }: BoardInput): readonly ProblemStatus[] {
+  const refusals = desired.refusals.map((refusal) => ({
+    where: locate(refusal.object, refusal.path) ?? formatObjectRef(refusal.object),
+    object: formatObjectRef(refusal.object),
+    severity: refusal.severity,
+    reason: refusal.reason,
+    message: refusal.message,
+  }));
+  const kernel = [...failures.values()].map((failure) => ({
+    where: (failure.owner === undefined ? undefined : locate(failure.owner, [])) ?? failure.key,
+    object: failure.owner === undefined ? undefined : formatObjectRef(failure.owner),
+    severity: 'error' as const,
+    reason: failure.error.code,
+    message: formatErrorForPeople(failure.error),
+  }));
+  return [...view.problems, ...refusals, ...kernel];
+}
+
+/** What belongs to each object, gathered once per status instead of once per object. */
+interface OwnedParts {
+  readonly addresses: Set<string>;
+  serving: number;
+  quiesced: number;
+  problem: { readonly reason: string; readonly message: string } | undefined;
+}
+
+function gatherOwnedParts({ desired, failures }: BoardInput): ReadonlyMap<string, OwnedParts> {
+  const byOwner = new Map<string, OwnedParts>();
+  const partsOf = (owner: string): OwnedParts => {
+    let parts = byOwner.get(owner);
+    if (parts === undefined) {
+      parts = { addresses: new Set(), serving: 0, quiesced: 0, problem: undefined };
+      byOwner.set(owner, parts);
+    }
+    return parts;
+  };
+  const vipOfMark = new Map(Object.values(desired.allocations.marks).map(({ mark, vip }) => [mark, vip]));
+  for (const service of desired.services.values()) {
+    const parts = partsOf(formatObjectRef(service.owner));
+    const vip = service.key.kind === 'address' ? service.key.vip : vipOfMark.get(service.key.mark);
+    if (vip !== undefined) parts.addresses.add(vip);
+    for (const realServer of service.realServers.values()) {
+      if (realServer.config.weight > 0 && !realServer.isDrained) parts.serving++;
+      else parts.quiesced++;
+    }
+  }
+  for (const { object, severity, reason, message } of desired.refusals) {
+    if (severity === 'error') partsOf(formatObjectRef(object)).problem ??= { reason, message };
+  }
+  for (const { owner, error } of failures.values()) {
+    if (owner === undefined) continue;
+    partsOf(formatObjectRef(owner)).problem ??= { reason: error.code, message: formatErrorForPeople(error) };
+  }
+  return byOwner;
+}
+
+function describeVirtualService(
+  resource: VirtualServiceResource,
+  byOwner: ReadonlyMap<string, OwnedParts>,
+): VirtualServiceStatus {
+  const object: ObjectRef = objectRefOf(resource);
+  const parts = byOwner.get(formatObjectRef(object));
+  const serving = parts?.serving ?? 0;
+  const { reason, message } =
+    parts?.problem ??
+    (serving === 0
+      ? { reason: 'NoRealServers', message: 'No real server takes new connections.' }
+      : { reason: 'Serving', message: '' });
+  return {
+    object,
+    addresses: [...(parts?.addresses ?? [])],
+    ports: resource.spec.ports.map(
+      (port) => `${port.port}${port.endPort === undefined ? '' : `-${port.endPort}`}/${port.protocol}`,
+    ),
+    scheduler: resource.spec.scheduler,
+    ready: reason === 'Serving',
+    reason,
+    message,
+    realServers: { serving, quiesced: parts?.quiesced ?? 0 },
+  };
+}
+
+function countRealServers(desired: DesiredState): number {
+  let count = 0;
+  for (const service of desired.services.values()) count += service.realServers.size;
+  return count;
+}
+
+function countForeign(host: HostState, ledger: Ledger): number {
+  const owned = new Set(ledger.services);
+  let count = 0;
+  for (const [key, service] of host.table) {
+    if (!owned.has(key) && (service.config.flags & witnessFlag) !== witnessFlag) count++;
+  }
+  return count;
+}
