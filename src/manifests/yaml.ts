@@ -1,4 +1,4 @@
-import { Composer, Lexer, Parser, isAlias, isMap, isScalar, isSeq } from 'yaml';
+import { Composer, Lexer, Parser, isAlias, isMap, isScalar, isSeq, visit } from 'yaml';
 import type { Document, Node, YAMLError } from 'yaml';
 import type { FieldPath } from '../api/index.ts';
 
@@ -130,8 +130,12 @@ function isControlLexeme(lexeme: string): boolean {
   return lexeme === '\u0002' || lexeme === '\u0018' || lexeme === '\u001f';
 }
 
-function hasContent(document: Document): boolean {
-  return document.contents !== null || document.errors.length > 0;
+/** Between two `---` there may be nothing, or words in comments only. */
+function hasContent({ contents, errors }: Document): boolean {
+  if (errors.length > 0) return true;
+  const isEmptyScalar =
+    isScalar(contents) && contents.value === null && contents.range?.[0] === contents.range?.[1];
+  return contents !== null && !isEmptyScalar;
 }
 
 function readDocument(document: Document, text: string): readonly YamlDocument[] {
@@ -142,8 +146,21 @@ function readDocument(document: Document, text: string): readonly YamlDocument[]
   try {
     return [{ value: document.toJS(), problems: firstOrDuplicates(document, problems) }];
   } catch (error) {
-    return [{ value: undefined, problems: problems.length > 0 ? problems : [describeFailure(error)] }];
+    const failure = describeFailure(error, unresolvedAliasOffset(document));
+    return [{ value: undefined, problems: problems.length > 0 ? problems : [failure] }];
   }
+}
+
+function unresolvedAliasOffset(document: Document): number | undefined {
+  let offset: number | undefined;
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      offset = alias.range?.[0];
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 /** Every duplicate key is a mistake of its own; of other errors only the first is worth reading. */
@@ -163,16 +180,16 @@ function describeError(error: YAMLError, text: string): YamlProblem {
   return { offset, message: messages[error.code] ?? `not valid YAML: ${lowerFirst(error.message)}` };
 }
 
-const nestingMessage = `nested more than ${maxNesting} levels deep; no object needs that`;
+const nestingMessage = `nested too deeply; no object needs more than ${maxNesting} levels`;
 
-function describeFailure(error: unknown): YamlProblem {
+function describeFailure(error: unknown, offset = 0): YamlProblem {
   if (error instanceof NestingError) return { offset: error.offset, message: nestingMessage };
   // The engine's stack ran out: indentation can nest deeper than the lexeme watch sees.
-  if (error instanceof RangeError) return { offset: 0, message: nestingMessage };
+  if (error instanceof RangeError) return { offset, message: nestingMessage };
   const message = error instanceof Error ? error.message : String(error);
   return /alias count/i.test(message)
-    ? { offset: 0, message: 'its aliases multiply beyond measure; write the values out' }
-    : { offset: 0, message: `not valid YAML: ${lowerFirst(message)}` };
+    ? { offset, message: 'its aliases multiply beyond measure; write the values out' }
+    : { offset, message: `not valid YAML: ${lowerFirst(message)}` };
 }
 
 function lowerFirst(sentence: string): string {
