@@ -67,7 +67,7 @@ export function joinPortsTogether(
   const missing = virtualPorts.find((virtual) => !joined.some((join) => join.virtual === virtual));
   if (missing !== undefined) {
     const message =
-      `does not list ${describe(missing)}; with portGrouping Together every real server serves every port. ` +
+      `The list lacks ${describe(missing)}; with portGrouping Together every real server serves every port. ` +
       'Add it, or leave ports out.';
     return { problem: { path: ['spec', 'ports'], reason: 'PortMissing', message } };
   }
@@ -82,7 +82,7 @@ export function joinPortsTogether(
     return { port: only };
   }
   const message =
-    'maps several virtual ports to several other ports, which one service for all ports cannot do; ' +
+    'Several virtual ports are mapped to several other ports, which one service for all ports cannot do; ' +
     'keep the virtual ports, map all to one, or use portGrouping Separate.';
   return { problem: { path: ['spec', 'ports'], reason: 'PortRemapImpossible', message } };
 }

@@ -1,8 +1,8 @@
 import type { IpAddress, IpFamily } from '../base/index.ts';
 import { ipFamily } from '../base/index.ts';
 import type { Tunnel } from '../ipvs/pure.ts';
+import { findUplink } from '../link/pure.ts';
 import type { Uplink } from './types.ts';
-import { uplinkOf } from './vip-binding.ts';
 
 /** Ethernet, for real servers behind a router when no uplink is known at all. */
 const defaultMtu = 1500;
@@ -23,7 +23,7 @@ export function tunnelOverhead(outer: IpFamily, { type, checksum }: Tunnel): num
 
 /** MTU of the way to a real server: of the uplink that is on its wire, else of the narrowest one. */
 export function mtuTowards(rip: IpAddress, uplinks: readonly Uplink[]): number {
-  const direct = uplinkOf(rip, uplinks);
+  const direct = findUplink(rip, uplinks);
   if (direct !== undefined) return direct.mtu;
   return uplinks.length === 0 ? defaultMtu : Math.min(...uplinks.map(({ mtu }) => mtu));
 }
