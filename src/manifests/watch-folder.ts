@@ -1,6 +1,8 @@
 import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import { scanFolder } from './scan-folder.ts';
+import type { ScannedFolder } from './scan-folder.ts';
 
 /** A burst of events (an editor's save, `git pull`) is waited out this long, but never longer than the second. */
 const quietMs = 5;
@@ -18,10 +20,10 @@ export interface FolderWatch {
  * Calls `onChange` after changes in a folder tree, whichever way they come about: files written in place or replaced,
  * links swapped (as the kubelet does it for a ConfigMap), the folder itself replaced, gone and come back.
  *
- * Flow: inotify watches sit on every folder of the tree; an event starts the burst timer, whose end calls `onChange`
- * and then looks for new folders to watch. Beside it a slow poll compares the signatures of all files and finds what
- * inotify cannot see. Guarantee: after the last change there is a call, at the latest one poll later. Caveat: calls
- * may come with nothing changed.
+ * Flow: inotify watches sit on every folder of the tree, and on the parent for the day the folder is replaced; an event
+ * starts the burst timer, whose end calls `onChange` and then looks for new folders to watch. Beside it a slow poll
+ * compares the signatures of all files and finds what inotify cannot see. Guarantee: after the last change there is a
+ * call, at the latest one poll later. Caveat: calls may come with nothing changed.
  */
 export function watchFolder(folder: string, onChange: () => void): FolderWatch {
   return new FolderWatcher(folder, onChange);
@@ -58,9 +60,7 @@ class FolderWatcher implements FolderWatch {
     this.#watchers.clear();
   }
 
-  #onEvent(name: string | null): void {
-    // Editors' swap files change all the time; `..data` is the link that the kubelet swaps.
-    if (name !== null && name.startsWith('.') && !name.startsWith('..')) return;
+  #onEvent(): void {
     const nowMs = performance.now();
     const endsByMs = this.#burst?.endsByMs ?? nowMs + longestBurstMs;
     clearTimeout(this.#burst?.timer);
@@ -70,13 +70,17 @@ class FolderWatcher implements FolderWatch {
 
   #endBurst(): void {
     this.#burst = undefined;
-    const foldersBefore = [...this.#watchers.keys()].join('\0');
-    // First the news, then the bookkeeping: a new folder is watched a moment late, so look once more if there is one.
+    const watchedBefore = this.#watched();
+    // First the news, then the bookkeeping: a new folder is watched a moment late, so tell once more if there is one.
     this.#notify();
     if (this.#isClosed) return;
     // The signature stays as it was: a change that only the poll can see may lie between that call and this look.
     this.#look();
-    if ([...this.#watchers.keys()].join('\0') !== foldersBefore) this.#notify();
+    if (this.#watched() !== watchedBefore) this.#notify();
+  }
+
+  #watched(): string {
+    return [...this.#watchers].map(([path, { identity }]) => `${path}\0${identity}`).join('\n');
   }
 
   #compare(): void {
@@ -102,28 +106,43 @@ class FolderWatcher implements FolderWatch {
     }
   }
 
-  #watchOnly(folders: readonly { readonly path: string; readonly identity: string }[]): void {
+  #watchOnly(folders: readonly ScannedFolder[]): void {
+    const parent = dirname(resolve(this.#folder));
     const wanted = new Map(folders.map(({ path, identity }) => [path, identity]));
     for (const [path, { watcher, identity }] of this.#watchers) {
-      if (wanted.get(path) === identity) continue;
+      if (path === parentKey || wanted.get(path) === identity) continue;
       watcher.close();
       this.#watchers.delete(path);
     }
-    for (const [path, identity] of wanted) {
-      if (this.#watchers.has(path)) continue;
-      try {
-        const watcher = watch(path, (_event, name) => this.#onEvent(name));
-        // Out of inotify watches, or the folder has just gone: the poll still looks.
-        watcher.on('error', () => this.#forget(path));
-        this.#watchers.set(path, { watcher, identity });
-      } catch {
-        continue;
-      }
+    const ownName = basename(resolve(this.#folder));
+    this.#watch(parentKey, parent, parent, (name) => name === ownName);
+    for (const [path, identity] of wanted) this.#watch(path, path, identity, isVisible);
+  }
+
+  #watch(key: string, path: string, identity: string, isNews: (name: string) => boolean): void {
+    if (this.#watchers.has(key)) return;
+    try {
+      const watcher = watch(path, (_event, name) => {
+        if (name === null || isNews(name)) this.#onEvent();
+      });
+      // Out of inotify watches, or the folder has just gone: the poll still looks.
+      watcher.on('error', () => this.#forget(key));
+      this.#watchers.set(key, { watcher, identity });
+    } catch {
+      // As above.
     }
   }
 
-  #forget(path: string): void {
-    this.#watchers.get(path)?.watcher.close();
-    this.#watchers.delete(path);
+  #forget(key: string): void {
+    this.#watchers.get(key)?.watcher.close();
+    this.#watchers.delete(key);
   }
+}
+
+/** Among the watchers; no folder has this name. */
+const parentKey = '';
+
+/** Editors' swap files change all the time; `..data` is the link that the kubelet swaps. */
+function isVisible(name: string): boolean {
+  return !name.startsWith('.') || name.startsWith('..');
 }

@@ -35,7 +35,7 @@ function follow(path: string) {
       const reached = new Promise<'reached'>((resolve) => {
         waiting = { wanted, resolve: () => resolve('reached') };
       });
-      const outcome = await Promise.race([reached, sleep(5000, 'missed')]);
+      const outcome = await Promise.race([reached, sleep(5000, 'missed', { ref: false })]);
       assert.equal(outcome, 'reached', `wanted ${wanted}, have ${state()}`);
     },
     [Symbol.dispose]: () => manifests.close(),
@@ -101,6 +101,15 @@ describe('a watched folder', { concurrency: true }, () => {
     mkdirSync(path);
     writeFileSync(join(path, 'b.yaml'), serviceYaml('b'));
     await followed.until('b:wlc');
+  });
+
+  it('finds by its poll what no event tells: a file outside that a link leads to', async () => {
+    using outside = temporaryFolder({ 'a.yaml': serviceYaml('a') });
+    using folder = temporaryFolder();
+    symlinkSync(join(outside.path, 'a.yaml'), join(folder.path, 'a.yaml'));
+    using followed = follow(folder.path);
+    outside.write('a.yaml', serviceYaml('a', 'rr'));
+    await followed.until('a:rr');
   });
 
   it('never rests on an old state, however fast the edits follow each other', async () => {
