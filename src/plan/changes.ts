@@ -58,7 +58,8 @@ export function computeChanges(input: ChangesInput): ChangePlan {
       absence.wakeAtMs,
       ...context.drains.map((record) => nextDrainLookMs(record, input.nowMs)),
     ]),
-    isFollowedUp: phases.deletedServices.length > 0 || hasMovedVip,
+    // Rules and addresses follow services, and the guard of an address follows the address.
+    isFollowedUp: phases.deletedServices.length > 0 || phases.releasedVips.length > 0 || hasMovedVip,
     allocations: pruneAllocations(input, bound),
     ownedServices: [...new Set([...input.desired.services.keys(), ...leftover.keys()])].toSorted(),
     ownedVips: uniqueBindings([...input.desired.vips, ...bound]),

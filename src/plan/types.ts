@@ -225,7 +225,7 @@ export interface ChangePlan {
   readonly held: HeldRemoval | undefined;
   /** Wall-clock time at which a new pass is due even if nothing happens; undefined: none. */
   readonly wakeAtMs: number | undefined;
-  /** True when another pass must follow these changes at once (rules and addresses follow deleted services). */
+  /** True when another pass must follow these changes at once (rules and addresses follow services and each other). */
   readonly isFollowedUp: boolean;
   /** For the ledger: what is chosen, less what neither an object nor the kernel uses any more. */
   readonly allocations: Allocations;
