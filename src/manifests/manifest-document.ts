@@ -1,12 +1,13 @@
-import { isResourceList, parseResource } from '../api/index.ts';
+import { formatObjectRef, isResourceList, objectRefOf, parseResource, readObjectRef } from '../api/index.ts';
 import type { FieldPath, ObjectRef, Resource } from '../api/index.ts';
-import { objectRefOf, readObjectRef } from '../api/index.ts';
 import { locateInYaml, parseYaml } from './yaml.ts';
 import type { YamlProblem } from './yaml.ts';
 
 /** One object in one document: whole, or refused with its problems. */
 export interface ManifestEntry {
   readonly ref: ObjectRef | undefined;
+  /** `formatObjectRef(ref)`, made once: it is asked for at every reading. */
+  readonly key: string | undefined;
   readonly resource: Resource | undefined;
   readonly problems: readonly {
     readonly path: FieldPath;
@@ -53,9 +54,15 @@ function parseObjects(value: unknown, documentIndex: number, prefix: FieldPath):
     return value.items.flatMap((item, index) => parseObjects(item, documentIndex, ['items', index]));
   }
   const result = parseResource(value);
-  if (result.ok) {
-    const { resource } = result;
-    return [{ ref: objectRefOf(resource), resource, problems: [], documentIndex, prefix }];
-  }
-  return [{ ref: result.object, resource: undefined, problems: result.problems, documentIndex, prefix }];
+  const ref = result.ok ? objectRefOf(result.resource) : result.object;
+  return [
+    {
+      ref,
+      key: ref === undefined ? undefined : formatObjectRef(ref),
+      resource: result.ok ? result.resource : undefined,
+      problems: result.ok ? [] : result.problems,
+      documentIndex,
+      prefix,
+    },
+  ];
 }

@@ -3,6 +3,7 @@ import type { ManifestDocument } from './manifest-document.ts';
 import { readTextFile } from './read-file.ts';
 import type { ScannedFile } from './scan-folder.ts';
 import { splitDocuments } from './split-documents.ts';
+import type { DocumentText } from './split-documents.ts';
 
 /** One file as last read. */
 export interface ManifestFile {
@@ -11,7 +12,10 @@ export interface ManifestFile {
   readonly scanned: ScannedFile | undefined;
   /** Milliseconds since 1970 when it was read. */
   readonly readAtMs: number;
+  /** The very same list as before when the content is the same. */
   readonly documents: readonly PlacedDocument[];
+  /** `formatObjectRef` of the objects in it, as far as they can be told. */
+  readonly keys: ReadonlySet<string>;
   /** Set when the file could not be read or holds nothing, so that there are no documents. */
   readonly failure: { readonly message: string; readonly line: number; readonly column: number } | undefined;
 }
@@ -41,20 +45,37 @@ export function readManifestFile(
   const read = readTextFile(path);
   if (!read.ok) {
     const { message, line, column } = read;
-    return { path, scanned: undefined, readAtMs: nowMs, documents: [], failure: { message, line, column } };
+    return { path, scanned: undefined, readAtMs: nowMs, ...nothing, failure: { message, line, column } };
   }
   const { text, file } = read;
   if (text.trim() === '') {
     // Many editors empty a file before they write it: to take that for "no objects" would remove services.
     const failure = { message: 'the file is empty; delete it to remove its objects', line: 1, column: 1 };
-    return { path, scanned: file, readAtMs: nowMs, documents: [], failure };
+    return { path, scanned: file, readAtMs: nowMs, ...nothing, failure };
   }
-  const known = new Map(previous?.documents.map(({ document }) => [document.text, document]));
-  const documents = splitDocuments(text).map(({ text: piece, firstLine }) => ({
+  return { path, scanned: file, readAtMs: nowMs, ...documentsOf(text, previous), failure: undefined };
+}
+
+const nothing: Pick<ManifestFile, 'documents' | 'keys'> = { documents: [], keys: new Set() };
+
+function documentsOf(
+  text: string,
+  previous: ManifestFile | undefined,
+): Pick<ManifestFile, 'documents' | 'keys'> {
+  const pieces = splitDocuments(text);
+  const before = previous?.documents ?? [];
+  const isSame = (piece: DocumentText, index: number) => before[index]?.document.text === piece.text;
+  if (previous !== undefined && pieces.length === before.length && pieces.every(isSame)) {
+    const { documents, keys } = previous;
+    return { documents, keys };
+  }
+  const known = new Map(before.map(({ document }) => [document.text, document]));
+  const documents = pieces.map(({ text: piece, firstLine }) => ({
     document: known.get(piece) ?? parseManifestDocument(detach(piece)),
     firstLine,
   }));
-  return { path, scanned: file, readAtMs: nowMs, documents, failure: undefined };
+  const keys = documents.flatMap(({ document }) => document.entries.flatMap(({ key }) => key ?? []));
+  return { documents, keys: new Set(keys) };
 }
 
 function isUnchanged(scanned: ScannedFile, previous: ManifestFile): boolean {

@@ -1,10 +1,9 @@
 import { statSync } from 'node:fs';
-import { formatObjectRef } from '../api/index.ts';
 import { LvsError } from '../base/index.ts';
 import { readManifestFile } from './manifest-file.ts';
 import type { ManifestFile } from './manifest-file.ts';
 import { combineFiles } from './reading.ts';
-import type { ManifestReading } from './reading.ts';
+import type { ManifestReading, ReadingInput } from './reading.ts';
 import { describeFileError, scanFolder } from './scan-folder.ts';
 import type { FolderScan } from './scan-folder.ts';
 import { watchFolder } from './watch-folder.ts';
@@ -18,7 +17,8 @@ const settleMs = 100;
 
 export interface ManifestFolder {
   /**
-   * Looks at every file; parses only the documents that changed since the last call. Synchronous: a reading is one
+   * Looks at every file; parses only the documents that changed since the last call, and gives back the very same
+   * reading when nothing did. Synchronous: a reading is one
    * moment of the folder, as far as a file system has moments.
    * @throws LvsError LVS_MANIFEST_FOLDER when the folder is missing, unreadable, or holds no object at all: none of
    *   that may be taken for "remove everything".
@@ -62,6 +62,7 @@ class FolderMemory {
   #settledKeys = new Map<string, ReadonlySet<string>>();
   #vanishedAtMs = new Map<string, number>();
   #unsettledPaths: readonly string[] = [];
+  #last: { readonly input: ReadingInput; readonly reading: ManifestReading } | undefined;
 
   get hasUnsettledFiles(): boolean {
     return this.#unsettledPaths.length > 0;
@@ -73,9 +74,11 @@ class FolderMemory {
     const files = scan.files.map((file) =>
       readManifestFile(file.path, file, this.#files.get(file.path), nowMs),
     );
-    const unsettledPaths = this.#settle(files, nowMs);
-    const reading = combineFiles({ files, unreadable: scan.problems, unsettledPaths });
+    const input = { files, unreadable: scan.problems, unsettledPaths: this.#settle(files, nowMs) };
     this.#files = new Map(files.map((file) => [file.path, file]));
+    const last = this.#last;
+    const reading = last !== undefined && isSameInput(last.input, input) ? last.reading : combineFiles(input);
+    this.#last = { input, reading };
     if (reading.objects.size === 0 && reading.isComplete) throw noObjects(folder, files.length);
     return reading;
   }
@@ -84,18 +87,12 @@ class FolderMemory {
     const unsettled: string[] = [];
     const settledKeys = new Map<string, ReadonlySet<string>>();
     const vanishedAtMs = new Map<string, number>();
-    for (const file of files) {
-      const keys = file === this.#files.get(file.path) ? undefined : keysOf(file);
-      const before = this.#settledKeys.get(file.path);
-      const isFresh = file.scanned === undefined || Math.abs(nowMs - file.scanned.mtimeMs) < settleMs;
-      if (keys === undefined && before !== undefined && !this.#unsettledPaths.includes(file.path)) {
-        settledKeys.set(file.path, before);
-      } else {
-        const current = keys ?? keysOf(file);
-        const isUnsettled = isFresh && before !== undefined && ![...before].every((key) => current.has(key));
-        if (isUnsettled) unsettled.push(file.path);
-        settledKeys.set(file.path, isUnsettled ? before : current);
-      }
+    for (const { path, keys, scanned } of files) {
+      const before = this.#settledKeys.get(path);
+      const isFresh = scanned === undefined || Math.abs(nowMs - scanned.mtimeMs) < settleMs;
+      const isUnsettled = isFresh && before !== undefined && before !== keys && !isSubset(before, keys);
+      if (isUnsettled) unsettled.push(path);
+      settledKeys.set(path, isUnsettled ? before : keys);
     }
     for (const [path, before] of this.#settledKeys) {
       if (settledKeys.has(path)) continue;
@@ -164,10 +161,26 @@ function noObjects(folder: string, fileCount: number): LvsError {
   });
 }
 
-function keysOf(file: ManifestFile): ReadonlySet<string> {
-  const keys = new Set<string>();
-  for (const { document } of file.documents) {
-    for (const { ref } of document.entries) if (ref !== undefined) keys.add(formatObjectRef(ref));
-  }
-  return keys;
+function isSubset(part: ReadonlySet<string>, whole: ReadonlySet<string>): boolean {
+  for (const key of part) if (!whole.has(key)) return false;
+  return true;
+}
+
+/** Whether two readings would come out the same. Cheap: unchanged documents are the same list. */
+function isSameInput(a: ReadingInput, b: ReadingInput): boolean {
+  return (
+    a.files.length === b.files.length &&
+    a.files.every((file, index) => isSameFile(file, b.files[index])) &&
+    JSON.stringify([a.unreadable, a.unsettledPaths]) === JSON.stringify([b.unreadable, b.unsettledPaths])
+  );
+}
+
+function isSameFile(a: ManifestFile, b: ManifestFile | undefined): boolean {
+  return (
+    a.path === b?.path &&
+    a.documents === b.documents &&
+    a.failure?.message === b.failure?.message &&
+    a.failure?.line === b.failure?.line &&
+    a.failure?.column === b.failure?.column
+  );
 }

@@ -110,10 +110,10 @@ export function combineFiles({ files, unreadable, unsettledPaths }: ReadingInput
       for (const entry of placed.document.entries) {
         const object = new WrittenObject(file.path, placed, entry);
         problems.push(...object.problems());
-        if (entry.ref === undefined) {
+        const { key } = entry;
+        if (key === undefined) {
           incompletePaths.add(file.path);
         } else {
-          const key = formatObjectRef(entry.ref);
           const copies = written.get(key);
           if (copies === undefined) written.set(key, [object]);
           else copies.push(object);

@@ -55,7 +55,10 @@ describe('a folder is never mistaken for "no objects"', () => {
 
   it('files with comments only', () => {
     using folder = temporaryFolder({ 'a.yaml': '# nothing\n', 'b.json': '# nothing\n' });
-    assert.throws(() => readManifestFolder(folder.path), /holds no object in its 2 file\(s\)/);
+    const manifests = openManifestFolder(folder.path);
+    for (const _time of ['first', 'second']) {
+      assert.throws(() => manifests.read(), /holds no object in its 2 file\(s\)/);
+    }
   });
 
   it('a folder of broken objects is read, and says what is broken', () => {
@@ -135,6 +138,16 @@ describe('reading again', () => {
     assert.deepEqual(['a', 'b', 'c'].map(same), [false, false, true]);
     assert.equal(schedulerOf(after, 'b'), 'rr');
     assert.equal(after.get('VirtualService default/c')?.locate(['spec', 'scheduler']).line, 25);
+  });
+
+  it('gives back the same reading when no content changed, even if a file was written again', () => {
+    using folder = temporaryFolder({ 'a.yaml': serviceYaml('a'), 'b.yaml': 'b: [' });
+    const manifests = openManifestFolder(folder.path);
+    const before = manifests.read();
+    folder.write('a.yaml', serviceYaml('a'));
+    assert.equal(manifests.read(), before);
+    folder.write('b.yaml', 'b: ]');
+    assert.notEqual(manifests.read(), before);
   });
 
   it('sees a second edit of the same length within one tick of the file clock', () => {
