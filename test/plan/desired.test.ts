@@ -346,7 +346,7 @@ describe('what is programmed', () => {
 
   it('Separate: one service per address and port', () => {
     const state = desire({
-      virtualServices: [dual, virtualService('two', { ...{ ports: two.spec.ports } })],
+      virtualServices: [dual, virtualService('two', { ports: two.spec.ports })],
     });
     assert.deepEqual([...state.services.keys()].toSorted(), [
       'TCP 192.0.2.10:443',
@@ -537,9 +537,12 @@ describe('what is programmed', () => {
       ],
     };
     const normal = (state: ReturnType<typeof desire>) => ({
-      services: [...state.services]
-        .map(([key, { realServers, config }]) => [key, config, [...realServers].toSorted()])
-        .toSorted(),
+      services: Object.fromEntries(
+        [...state.services].map(([key, { realServers, config }]) => [
+          key,
+          [config, Object.fromEntries(realServers)],
+        ]),
+      ),
       errors: errorsOf(state),
       allocations: state.allocations,
       vips: state.vips.toSorted((a, b) => (a.vip < b.vip ? -1 : 1)),
