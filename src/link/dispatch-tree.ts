@@ -24,17 +24,23 @@ export interface DispatchEntry {
 export interface DispatchTree {
   /** The root first; every inner chain with its entries, in address order. */
   readonly chains: ReadonlyMap<string, readonly DispatchEntry[]>;
-  /** The chain of each VIP, in address order. */
+  /** The chain of each VIP, in address order. VIPs that are treated alike share one. */
   readonly leaves: ReadonlyMap<IpAddress, string>;
 }
 
 /**
  * @param root name of the chain that the tree hangs from; the others are called `root-1`, `root-2`, …
  * @param vips of one family, sorted, without duplicates
+ * @param treatmentOf equal for VIPs that may share a chain
  */
-export function computeDispatchTree(root: string, vips: readonly IpAddress[]): DispatchTree {
+export function computeDispatchTree(
+  root: string,
+  vips: readonly IpAddress[],
+  treatmentOf: (vip: IpAddress) => string,
+): DispatchTree {
   const chains = new Map<string, DispatchEntry[]>();
   const leaves = new Map<IpAddress, string>();
+  const leafNames = new Map<string, string>();
   let count = 0;
   const nextName = () => `${root}-${++count}`;
   const [first] = vips;
@@ -42,7 +48,9 @@ export function computeDispatchTree(root: string, vips: readonly IpAddress[]): D
   const bits = ipBits(family);
 
   const addLeaf = (entries: DispatchEntry[], vip: IpAddress) => {
-    const target = nextName();
+    const treatment = treatmentOf(vip);
+    const target = leafNames.get(treatment) ?? nextName();
+    leafNames.set(treatment, target);
     leaves.set(vip, target);
     entries.push({ cidr: { address: vip, prefixLength: bits }, target });
   };

@@ -1,4 +1,4 @@
-import { compareIpAddresses, formatCidr, isInCidr, maskAddress } from '../base/index.ts';
+import { compareIpAddresses, formatCidr, ipToBytes, isInCidr, maskAddress } from '../base/index.ts';
 import type { Cidr, IpAddress } from '../base/index.ts';
 import type { MssClamp, PacketRules, SourceNatRule, VipClaim } from './types.ts';
 
@@ -24,6 +24,19 @@ interface PortInterval<T> {
  * them admits is admitted, and a mark wins over none (the lowest of several). A VIP that is claimed is guarded.
  */
 export function normalizePacketRules(rules: PacketRules): PacketRules {
+  const known = normalForms.get(rules);
+  if (known !== undefined) return known;
+  const normal = computeNormalForm(rules);
+  normalForms.set(rules, normal);
+  normalForms.set(normal, normal);
+  return normal;
+}
+
+/** Every pass compares what is wanted with what was seen; most of the time both are the objects of the last pass. */
+const normalForms = new WeakMap<PacketRules, PacketRules>();
+const signatures = new WeakMap<PacketRules, string>();
+
+function computeNormalForm(rules: PacketRules): PacketRules {
   const claims = normalizeByVip(
     rules.claims,
     claimValue,
@@ -52,15 +65,21 @@ export function normalizePacketRules(rules: PacketRules): PacketRules {
     String,
     (vip, _protocol, { port, endPort, value }) => ({ vip, port, endPort, mss: value }),
   );
-  const vips = [...new Set([...rules.vips, ...claims.map((claim) => claim.vip)])].toSorted(
-    compareIpAddresses,
-  );
+  const vips = sortBy([...new Set([...rules.vips, ...claims.map((claim) => claim.vip)])], addressKey);
   return { vips, claims, sourceNat, mssClamps };
 }
 
 /** True when both do the same to every packet. */
 export function isSamePacketRules(a: PacketRules, b: PacketRules): boolean {
-  return a === b || JSON.stringify(normalizePacketRules(a)) === JSON.stringify(normalizePacketRules(b));
+  return a === b || computeSignature(normalizePacketRules(a)) === computeSignature(normalizePacketRules(b));
+}
+
+function computeSignature(normal: PacketRules): string {
+  const known = signatures.get(normal);
+  if (known !== undefined) return known;
+  const signature = JSON.stringify(normal);
+  signatures.set(normal, signature);
+  return signature;
 }
 
 interface ClaimValue {
@@ -121,7 +140,9 @@ function normalizeByVip<T extends ByVip, V, R>(
     if (group === undefined) groups.set(key, [item]);
     else group.push(item);
   }
-  const sorted = [...groups.values()].toSorted((a, b) => compareGroups(a[0], b[0]));
+  const sorted = sortBy([...groups.values()], ([first]) =>
+    first === undefined ? '' : `${addressKey(first.vip)}${protocolOrder.indexOf(first.protocol)}`,
+  );
   return sorted.flatMap((group) => {
     const [first] = group;
     if (first === undefined) return [];
@@ -132,11 +153,19 @@ function normalizeByVip<T extends ByVip, V, R>(
   });
 }
 
-function compareGroups(a: ByVip | undefined, b: ByVip | undefined): number {
-  if (a === undefined || b === undefined) return 0;
-  return (
-    compareIpAddresses(a.vip, b.vip) || protocolOrder.indexOf(a.protocol) - protocolOrder.indexOf(b.protocol)
-  );
+/** Sorts by a key that is computed once per item: comparing addresses themselves would take them apart every time. */
+function sortBy<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
+  return items
+    .map((item) => ({ item, key: keyOf(item) }))
+    .toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    .map(({ item }) => item);
+}
+
+/** Text that sorts as `compareIpAddresses` does: IPv4 before IPv6, then by value. */
+function addressKey(ip: IpAddress): string {
+  let key = ip.includes(':') ? '6' : '4';
+  for (const byte of ipToBytes(ip)) key += byte.toString(16).padStart(2, '0');
+  return key;
 }
 
 /** Cuts overlapping intervals where they begin and end, merges values per piece, then joins equal neighbours. */

@@ -183,14 +183,15 @@ interface Dispatched {
 
 function renderDispatched(options: Dispatched): RuleTable | undefined {
   if (options.vips.length === 0) return undefined;
-  const tree = computeDispatchTree(options.root, options.vips);
+  const leaves = new Map(options.vips.map((vip) => [vip, options.leaf(vip)]));
+  const tree = computeDispatchTree(options.root, options.vips, (vip) => (leaves.get(vip) ?? []).join('\n'));
   const chains = new Map<string, readonly string[]>();
   for (const [name, entries] of tree.chains) {
     // Goto, not jump: RETURN in a VIP's chain then leaves all of ours at once.
     const rules = entries.map(({ cidr, target }) => `${options.matchPrefix(cidr)} -g ${target}`);
     chains.set(name, name === options.root ? [...options.preamble, ...rules] : rules);
   }
-  for (const [vip, name] of tree.leaves) chains.set(name, options.leaf(vip));
+  for (const [vip, name] of tree.leaves) chains.set(name, leaves.get(vip) ?? []);
   return { chains, jumps: options.jumps };
 }
 

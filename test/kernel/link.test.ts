@@ -325,10 +325,26 @@ suite('link in a real kernel', () => {
     const claims = vips.map((vip, index) => claim(vip, { mark: index % 2 === 0 ? 0x4c560001 : undefined }));
     const sourceNat = vips.map((vip) => ({ vip: ip(vip), protocol: 'UDP' as const, port: 53, endPort: 53 }));
     link.applyPacketRules({ ...emptyPacketRules, claims, sourceNat });
-    assert.equal((await look())[0]?.includes('LVS-GUARD-20'), true);
+    assert.equal((await look())[0]?.includes('-d 203.0.113.20/32 -g LVS-GUARD-'), true);
     link.releaseVips([...vips.map((vip) => bindingOf(vip, 'lvs0')), foreign]);
     link.removeEverything();
     assert.deepEqual(await look(), beforehand);
+  });
+
+  test('a table that no rule needs is not brought to life: nat would switch on connection tracking', async (context) => {
+    const link = openLinkOn(network.client);
+    context.after(() => {
+      link.removeEverything();
+      link.close();
+    });
+    const tablesInUse = async () =>
+      network.client.check(['sh', '-c', 'cat /proc/net/ip_tables_names /proc/net/ip6_tables_names']);
+    assert.equal(await tablesInUse(), '');
+    assert.deepEqual(link.observePacketRules({ isFull: true }), emptyPacketRules);
+    link.pollChanged();
+    assert.equal(await tablesInUse(), '');
+    link.applyPacketRules({ ...emptyPacketRules, vips: [ip(network.routedVip4(0))] });
+    assert.equal(await tablesInUse(), 'filter\n');
   });
 
   test('hand edits are seen by the poll and undone by the next apply', async (context) => {
