@@ -5,7 +5,7 @@ import { computeSysctlProfile } from '../link/pure.ts';
 import { createAddressPolicy } from './address-policy.ts';
 import { compareByAge } from './age.ts';
 import { computePacketRules, smallestTunnelMtu } from './desired-rules.ts';
-import { kernelWeights } from './kernel-weight.ts';
+import { areWeightsShared, kernelWeights } from './kernel-weight.ts';
 import { keepLastAccepted } from './last-accepted.ts';
 import { MarkAllocator } from './mark-allocation.ts';
 import { compilePools } from './pools.ts';
@@ -190,11 +190,11 @@ function missingVirtualService(resource: RealServerResource, exists: boolean) {
 /** Weights depend on each other only under some schedulers, so they are computed once all real servers are known. */
 function applyKernelWeights({ service }: ServiceDraft): void {
   const { realServers } = service;
+  if (!areWeightsShared(service.config.scheduler)) return;
   // By key, so that the remainder of a division goes to the same server whatever the order of the objects.
   const keys = [...realServers.keys()].toSorted();
   const configured = keys.map((key) => realServers.get(key)?.config.weight ?? 0);
   const weights = kernelWeights(service.config.scheduler, configured);
-  if (weights === configured) return;
   for (const [index, key] of keys.entries()) {
     const server = realServers.get(key);
     const weight = weights[index];

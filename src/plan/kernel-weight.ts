@@ -10,7 +10,12 @@
  * over exactly 256. A server at weight 0 still occupies one bucket per round.
  */
 export function kernelWeights(scheduler: string, weights: readonly number[]): readonly number[] {
-  return scheduler === 'sh' ? sourceHashWeights(weights) : weights;
+  return areWeightsShared(scheduler) ? sourceHashWeights(weights) : weights;
+}
+
+/** Whether the weight of one real server depends on those of the others. */
+export function areWeightsShared(scheduler: string): boolean {
+  return scheduler === 'sh';
 }
 
 /** IP_VS_SH_TAB_SIZE with the kernel's default CONFIG_IP_VS_SH_TAB_BITS of 8. */

@@ -320,3 +320,21 @@ export function summarize(plan: Pick<ChangePlan, 'changes'>): readonly string[] 
 export function summarizeTable(plan: Pick<ChangePlan, 'changes'>): readonly string[] {
   return summarize({ changes: plan.changes.filter(({ type }) => type === 'ipvs') });
 }
+
+/** The service of `servingDirector`. */
+export const webKey = 'TCP 192.0.2.10:80';
+export const web = virtualService('web');
+export const serverA = realServer('a', 'web', ['10.0.0.5']);
+export const serverB = realServer('b', 'web', ['10.0.0.6']);
+/** Connections that hold a draining real server. */
+export const busy = { active: 3, inactive: 1 };
+
+/** A director whose kernel already serves `web` with a and b. */
+export function servingDirector(spec: Spec = {}): ModelDirector {
+  const director = new ModelDirector().read({
+    virtualServices: [virtualService('web', spec)],
+    realServers: [serverA, serverB],
+  });
+  director.pass();
+  return director;
+}
