@@ -1,6 +1,6 @@
 import type { DirectorConfiguration } from '../api/index.ts';
 import type { Logger } from '../base/index.ts';
-import { IpvsClient } from '../ipvs/index.ts';
+import { IpvsClient, ipvsTableFingerprint } from '../ipvs/index.ts';
 import { openLink } from '../link/index.ts';
 import { loadLibc } from '../netlink/index.ts';
 import { Host, readProcTable } from './host.ts';
@@ -33,7 +33,7 @@ export function openHost({ configuration, logger, netlinkDebug }: OpenHostOption
       logger,
       readTableFingerprint: () => {
         const text = readProcTable();
-        return text === undefined ? undefined : undefined;
+        return text === undefined ? undefined : ipvsTableFingerprint(text);
       },
     });
   } catch (error) {

@@ -42,3 +42,4 @@ export type {
   VirtualServiceKey,
 } from './pure.ts';
 export { persistenceTimeoutSecondsMax, virtualServiceFamily } from './pure.ts';
+export { ipvsTableFingerprint } from './pure.ts';

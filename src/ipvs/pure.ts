@@ -39,3 +39,4 @@ export type {
   VirtualServiceKey,
 } from './types.ts';
 export { persistenceTimeoutSecondsMax, virtualServiceFamily } from './virtual-service-codec.ts';
+export { ipvsTableFingerprint } from './proc-table.ts';

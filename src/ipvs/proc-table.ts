@@ -1,0 +1,77 @@
+/**
+ * A cheap answer to "is the kernel table still what I left?": a fingerprint of /proc/net/ip_vs that ignores what
+ * traffic moves (the active and inactive connection counts) and the order in which the kernel's hash tables list
+ * things. It covers keys, schedulers, flags, forwarding methods and weights; thresholds and tunnel types are not in that
+ * file, so a full dump now and then stays necessary.
+ *
+ * Layout (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_info_seq_show): three lines of heading, then per service one line that
+ * begins with its protocol, and per real server one that begins with `  ->` and ends with weight, active, inactive.
+ *
+ * @param text the content of /proc/net/ip_vs.
+ * @returns text that is equal exactly when the tables are (but for hash collisions in 64 bits per table).
+ */
+export function ipvsTableFingerprint(text: Uint8Array): string {
+  let low = 0;
+  let high = 0;
+  let lines = 0;
+  let service = 0;
+  let start = skipHeading(text);
+  while (start < text.length) {
+    const newline = text.indexOf(newlineByte, start);
+    const end = newline < 0 ? text.length : newline;
+    const isRealServer = text[start] === space;
+    const hashedEnd = isRealServer ? endOfWeight(text, start, end) : end;
+    // A real server hashes together with its service, so that a server that changes places is seen; sums do not mind
+    // the order of lines.
+    let a = isRealServer ? service : seedA;
+    let b = isRealServer ? ~service : seedB;
+    for (let i = start; i < hashedEnd; i++) {
+      const byte = text[i] ?? 0;
+      if (byte === space) continue;
+      a = Math.imul(a ^ byte, 0x01000193);
+      b = Math.imul(b ^ byte, 0x85ebca6b) ^ (b >>> 15);
+    }
+    if (!isRealServer) service = a ^ b;
+    low = (low + scramble(a)) | 0;
+    high = (high + scramble(b)) | 0;
+    lines++;
+    start = end + 1;
+  }
+  return `${lines}:${(high >>> 0).toString(16)}:${(low >>> 0).toString(16)}`;
+}
+
+const newlineByte = 0x0a;
+const space = 0x20;
+const headingLines = 3;
+/** FNV-1a's offset basis, and any other odd constant for the second half. */
+const seedA = 0x811c9dc5 | 0;
+const seedB = 0x9e3779b1 | 0;
+
+function skipHeading(text: Uint8Array): number {
+  let start = 0;
+  for (let line = 0; line < headingLines; line++) {
+    const newline = text.indexOf(newlineByte, start);
+    if (newline < 0) return text.length;
+    start = newline + 1;
+  }
+  return start;
+}
+
+/** Where the last two columns begin: address, method and weight count, the two connection counts do not. */
+function endOfWeight(text: Uint8Array, start: number, end: number): number {
+  let i = end;
+  for (let column = 0; column < 2; column++) {
+    while (i > start && text[i - 1] === space) i--;
+    while (i > start && text[i - 1] !== space) i--;
+  }
+  return i;
+}
+
+/** Final mixing of MurmurHash3 (public domain constants), so that sums of similar lines do not cancel. */
+function scramble(value: number): number {
+  let h = value ^ (value >>> 16);
+  h = Math.imul(h, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}
