@@ -462,4 +462,49 @@ suite('link in a real kernel', () => {
     }
     link.applySysctls(new Map([[expireNodestConnPath, '0']]));
   });
+
+  test('a server that we delete ourselves: 1 only for the moment of the deletion ends its connections at once', async (context) => {
+    const link = director(context);
+    const [server] = network.realServers;
+    assert.ok(server);
+    await serveOn(context, server, port, (socket) => void socket.pipe(socket));
+    const vip = network.vip4(11);
+    await ipvsadm(natService(vip));
+    link.bindVips([bindingOf(vip, 'eth0')]);
+    link.applyPacketRules({ ...emptyPacketRules, claims: [claim(vip)] });
+    for (const [value, expected] of [
+      ['0', 'echo 1'],
+      ['1', 'ECONNRESET'],
+    ] as const) {
+      const socket = openClient(network.client, vip);
+      context.after(() => socket.destroy());
+      let last = '';
+      socket
+        .on('data', (chunk) => (last = chunk.toString()))
+        .on('error', (error: NodeJS.ErrnoException) => (last = error.code ?? ''));
+      socket.connect(port, vip, () => socket.write('echo 1'));
+      await sleep(200);
+      assert.equal(last, 'echo 1');
+      // As the director does it: raised, deleted and lowered without a pause, here by one shell.
+      const path = `/proc/sys/${expireNodestConnPath}`;
+      await network.director.check([
+        'sh',
+        '-c',
+        `echo ${value} >${path}; ipvsadm -d -t ${vip}:${port} -r ${server.rip4}:${port}; echo 0 >${path}`,
+      ]);
+      await sleep(100);
+      socket.write('echo 2');
+      await sleep(600);
+      assert.equal(last, expected, value === '1' ? 'told at once' : 'left waiting in silence');
+      await network.director.check([
+        'ipvsadm',
+        '-a',
+        '-t',
+        `${vip}:${port}`,
+        '-r',
+        `${server.rip4}:${port}`,
+        '-m',
+      ]);
+    }
+  });
 });
