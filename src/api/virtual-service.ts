@@ -49,7 +49,8 @@ const portSchema = fields({
   endPort: integer(1, 65535)
     .optional()
     .describe(
-      'Last port of a range, included. Only with portGrouping Together, where the whole range is one service in the kernel.',
+      'Last port of a range, included. Only with portGrouping Together, where the whole range is one ' +
+        'service in the kernel.',
     ),
 });
 
@@ -105,7 +106,8 @@ export const virtualServiceSpecSchema = fields(
     schedulerFlags: list(choice(schedulerFlagNames), 0, 4)
       .default([])
       .describe(
-        'sh-port, mh-port: hash the client port too. sh-fallback, mh-fallback: go on to another real server when the hashed one is not available.',
+        'sh-port, mh-port: hash the client port too. sh-fallback, mh-fallback: go on to another real ' +
+          'server when the hashed one is not available.',
       ),
     forwarding: forwardingSchema.prefault({}).describe('How packets reach the real servers.'),
     persistence: persistenceSchema

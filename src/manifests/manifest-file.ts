@@ -10,8 +10,8 @@ export interface ManifestFile {
   readonly path: string;
   /** Of the moment before it was read; undefined: it could not be read. */
   readonly scanned: ScannedFile | undefined;
-  /** Milliseconds since 1970 when it was read. */
-  readonly readAtMs: number;
+  /** Milliseconds since 1970 when it was read; undefined: no clock. */
+  readonly readAtMs: number | undefined;
   /** The very same list as before when the content is the same. */
   readonly documents: readonly PlacedDocument[];
   /** `formatObjectRef` of the objects in it, as far as they can be told. */
@@ -39,7 +39,7 @@ export function readManifestFile(
   path: string,
   scanned: ScannedFile | undefined,
   previous: ManifestFile | undefined,
-  nowMs: number,
+  nowMs: number | undefined,
 ): ManifestFile {
   if (previous !== undefined && scanned !== undefined && isUnchanged(scanned, previous)) return previous;
   const read = readTextFile(path);
@@ -81,6 +81,7 @@ function documentsOf(
 function isUnchanged(scanned: ScannedFile, previous: ManifestFile): boolean {
   return (
     previous.scanned !== undefined &&
+    previous.readAtMs !== undefined &&
     previous.scanned.signature === scanned.signature &&
     previous.readAtMs - scanned.mtimeMs > signatureStepMs
   );

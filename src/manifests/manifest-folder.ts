@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { LvsError } from '../base/index.ts';
+import type { Clock } from '../base/index.ts';
 import { readManifestFile } from './manifest-file.ts';
 import type { ManifestFile } from './manifest-file.ts';
 import { combineFiles } from './reading.ts';
@@ -34,9 +35,13 @@ export interface ManifestFolder {
   close(): void;
 }
 
-/** A folder of manifests that is read again and again. Opening touches nothing. */
-export function openManifestFolder(folder: string): ManifestFolder {
-  const memory = new FolderMemory();
+/**
+ * A folder of manifests that is read again and again. Opening touches nothing.
+ * @param clock its wall time is compared with the times of files. Without one, files are read every time and nothing
+ *   waits until a file has settled: right for a single look, wrong for a director.
+ */
+export function openManifestFolder(folder: string, clock?: Clock): ManifestFolder {
+  const memory = new FolderMemory(clock);
   let watch: FolderWatch | undefined;
   return {
     read() {
@@ -57,6 +62,7 @@ export function openManifestFolder(folder: string): ManifestFolder {
 
 /** What is remembered between two readings. */
 class FolderMemory {
+  readonly #clock: Clock | undefined;
   #files = new Map<string, ManifestFile>();
   /** What each file held when it was last settled, by path; a vanished file stays until it is believed. */
   #settledKeys = new Map<string, ReadonlySet<string>>();
@@ -64,17 +70,22 @@ class FolderMemory {
   #unsettledPaths: readonly string[] = [];
   #last: { readonly input: ReadingInput; readonly reading: ManifestReading } | undefined;
 
+  constructor(clock: Clock | undefined) {
+    this.#clock = clock;
+  }
+
   get hasUnsettledFiles(): boolean {
     return this.#unsettledPaths.length > 0;
   }
 
   read(folder: string): ManifestReading {
-    const nowMs = Date.now();
+    const nowMs = this.#clock?.wallMs();
     const scan = scanOrRefuse(folder);
     const files = scan.files.map((file) =>
       readManifestFile(file.path, file, this.#files.get(file.path), nowMs),
     );
-    const input = { files, unreadable: scan.problems, unsettledPaths: this.#settle(files, nowMs) };
+    const unsettledPaths = nowMs === undefined ? [] : this.#settle(files, nowMs);
+    const input = { files, unreadable: scan.problems, unsettledPaths };
     this.#files = new Map(files.map((file) => [file.path, file]));
     const last = this.#last;
     const reading = last !== undefined && isSameInput(last.input, input) ? last.reading : combineFiles(input);
@@ -111,7 +122,7 @@ class FolderMemory {
 
 /** Reads a folder once. @throws LvsError LVS_MANIFEST_FOLDER as `ManifestFolder.read`. */
 export function readManifestFolder(folder: string): ManifestReading {
-  return new FolderMemory().read(folder);
+  return new FolderMemory(undefined).read(folder);
 }
 
 /**
@@ -119,7 +130,6 @@ export function readManifestFolder(folder: string): ManifestReading {
  * @throws LvsError LVS_MANIFEST_FOLDER when a folder is missing, unreadable or without manifests.
  */
 export function readManifestPaths(paths: readonly string[]): ManifestReading {
-  const nowMs = Date.now();
   const files = new Map<string, ManifestFile>();
   const unreadable: { readonly path: string; readonly message: string }[] = [];
   for (const path of paths) {
@@ -127,9 +137,9 @@ export function readManifestPaths(paths: readonly string[]): ManifestReading {
       const scan = scanOrRefuse(path);
       unreadable.push(...scan.problems);
       for (const file of scan.files)
-        files.set(file.path, readManifestFile(file.path, file, undefined, nowMs));
+        files.set(file.path, readManifestFile(file.path, file, undefined, undefined));
     } else {
-      files.set(path, readManifestFile(path, undefined, undefined, nowMs));
+      files.set(path, readManifestFile(path, undefined, undefined, undefined));
     }
   }
   return combineFiles({ files: [...files.values()], unreadable, unsettledPaths: [] });

@@ -34,7 +34,8 @@ class FolderWatcher implements FolderWatch {
   readonly #onChange: () => void;
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
   readonly #poll: NodeJS.Timeout;
-  #burst: { readonly timer: NodeJS.Timeout; readonly endsByMs: number } | undefined;
+  #quiet: NodeJS.Timeout | undefined;
+  #longest: NodeJS.Timeout | undefined;
   #later: NodeJS.Timeout | undefined;
   #signature: string;
   #isClosed = false;
@@ -54,22 +55,23 @@ class FolderWatcher implements FolderWatch {
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#poll);
-    clearTimeout(this.#burst?.timer);
+    clearTimeout(this.#quiet);
+    clearTimeout(this.#longest);
     clearTimeout(this.#later);
     for (const { watcher } of this.#watchers.values()) watcher.close();
     this.#watchers.clear();
   }
 
   #onEvent(): void {
-    const nowMs = performance.now();
-    const endsByMs = this.#burst?.endsByMs ?? nowMs + longestBurstMs;
-    clearTimeout(this.#burst?.timer);
-    const delayMs = Math.max(0, Math.min(quietMs, endsByMs - nowMs));
-    this.#burst = { endsByMs, timer: setTimeout(() => this.#endBurst(), delayMs) };
+    clearTimeout(this.#quiet);
+    this.#quiet = setTimeout(() => this.#endBurst(), quietMs);
+    this.#longest ??= setTimeout(() => this.#endBurst(), longestBurstMs);
   }
 
   #endBurst(): void {
-    this.#burst = undefined;
+    clearTimeout(this.#quiet);
+    clearTimeout(this.#longest);
+    this.#longest = undefined;
     const watchedBefore = this.#watched();
     // First the news, then the bookkeeping: a new folder is watched a moment late, so tell once more if there is one.
     this.#notify();

@@ -116,7 +116,8 @@ describe('every mistake comes with file, line and what to do', () => {
     [
       'a mistake after Windows line ends',
       { 'a.yaml': `${web}---\n${serviceYaml('b', 'x')}`.replaceAll('\n', '\r\n') },
-      'a.yaml:15:3: VirtualService default/b: spec.scheduler must be one of rr, wrr, lc, wlc, fo, ovf, lblc, lblcr, dh, sh, mh, sed, nq, not "x"',
+      'a.yaml:15:3: VirtualService default/b: spec.scheduler must be one of rr, wrr, lc, wlc, fo, ovf, ' +
+        'lblc, lblcr, dh, sh, mh, sed, nq, not "x"',
     ],
     // The object
     [
@@ -132,12 +133,14 @@ describe('every mistake comes with file, line and what to do', () => {
     [
       'an unknown scheduler',
       { 'a.yaml': serviceYaml('web', 'wcl') },
-      'a.yaml:6:3: VirtualService default/web: spec.scheduler must be one of rr, wrr, lc, wlc, fo, ovf, lblc, lblcr, dh, sh, mh, sed, nq, not "wcl"; did you mean "wlc"?',
+      'a.yaml:6:3: VirtualService default/web: spec.scheduler must be one of rr, wrr, lc, wlc, fo, ' +
+        'ovf, lblc, lblcr, dh, sh, mh, sed, nq, not "wcl"; did you mean "wlc"?',
     ],
     [
       'a flag on the wrong scheduler',
       { 'a.yaml': web.replace('wlc', 'rr\n  schedulerFlags:\n    - sh-port') },
-      'a.yaml:8:7: VirtualService default/web: spec.schedulerFlags[0] sh-port applies to scheduler sh only, and spec.scheduler is rr',
+      'a.yaml:8:7: VirtualService default/web: spec.schedulerFlags[0] sh-port applies to scheduler sh ' +
+        'only, and spec.scheduler is rr',
     ],
     [
       'onePacket on TCP',
@@ -147,12 +150,14 @@ describe('every mistake comes with file, line and what to do', () => {
     [
       'yes for true',
       { 'a.yaml': `${web}  onePacket: yes\n` },
-      'a.yaml:9:3: VirtualService default/web: spec.onePacket must be true or false, not "yes" (in YAML 1.2 only true is true)',
+      'a.yaml:9:3: VirtualService default/web: spec.onePacket must be true or false, not "yes" (in ' +
+        'YAML 1.2 only true is true)',
     ],
     [
       'a port in quotes',
       { 'a.yaml': web.replace('80', '"80"') },
-      'a.yaml:8:7: VirtualService default/web: spec.ports[0].port must be a whole number from 1 to 65535, not the text "80" (remove the quotes)',
+      'a.yaml:8:7: VirtualService default/web: spec.ports[0].port must be a whole number from 1 to ' +
+        '65535, not the text "80" (remove the quotes)',
     ],
     [
       'a misspelt field',
@@ -176,22 +181,26 @@ describe('every mistake comes with file, line and what to do', () => {
       {
         'a.yaml': `${head}kind: RealServer\nmetadata: {name: a}\nspec:\n  virtualServiceRef: {name: web}\n  addresses: [198.51.100.1]\n  podSelector: {}\n`,
       },
-      'a.yaml:7:3: RealServer default/a: spec.podSelector cannot stand beside addresses: give exactly one of addresses, podSelector, serviceRef',
+      'a.yaml:7:3: RealServer default/a: spec.podSelector cannot stand beside addresses: give exactly ' +
+        'one of addresses, podSelector, serviceRef',
     ],
     [
       'a bad item of a List',
       {
         'a.yaml': `apiVersion: v1\nkind: List\nitems:\n${serviceYaml('a', 'x').replace(/^/gm, '    ').replace('    apiVersion', '  - apiVersion').trimEnd()}\n`,
       },
-      'a.yaml:9:7: VirtualService default/a: spec.scheduler must be one of rr, wrr, lc, wlc, fo, ovf, lblc, lblcr, dh, sh, mh, sed, nq, not "x"',
+      'a.yaml:9:7: VirtualService default/a: spec.scheduler must be one of rr, wrr, lc, wlc, fo, ovf, ' +
+        'lblc, lblcr, dh, sh, mh, sed, nq, not "x"',
     ],
     [
       'a bad field that an alias brings',
       {
         'a.yaml': `${head}kind: VirtualService\nmetadata: {name: a}\nspec:\n  addresses:\n    - &one {ip: 192.0.2.300}\n    - *one\n  ports: [{port: 80}]\n`,
       },
-      'a.yaml:6:13: VirtualService default/a: spec.addresses[0].ip must be an IP address: "192.0.2.300" is not an IP address.',
-      'a.yaml:6:13: VirtualService default/a: spec.addresses[1].ip must be an IP address: "192.0.2.300" is not an IP address.',
+      'a.yaml:6:13: VirtualService default/a: spec.addresses[0].ip must be an IP address: ' +
+        '"192.0.2.300" is not an IP address.',
+      'a.yaml:6:13: VirtualService default/a: spec.addresses[1].ip must be an IP address: ' +
+        '"192.0.2.300" is not an IP address.',
     ],
     // Several files
     [

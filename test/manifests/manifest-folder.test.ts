@@ -14,6 +14,9 @@ import {
 import type { ManifestObject, ManifestReading } from '../../src/manifests/index.ts';
 import { serviceYaml, temporaryFolder } from './temporary-folder.ts';
 
+/** The times of files come from the system, so the clock has to. */
+const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
+
 const names = (objects: ReadonlyMap<string, ManifestObject>) =>
   [...objects.values()].map(({ ref }) => ref.name).sort();
 const schedulerOf = (objects: ReadonlyMap<string, ManifestObject>, name: string) => {
@@ -55,7 +58,7 @@ describe('a folder is never mistaken for "no objects"', () => {
 
   it('files with comments only', () => {
     using folder = temporaryFolder({ 'a.yaml': '# nothing\n', 'b.json': '# nothing\n' });
-    const manifests = openManifestFolder(folder.path);
+    const manifests = openManifestFolder(folder.path, clock);
     for (const _time of ['first', 'second']) {
       assert.throws(() => manifests.read(), /holds no object in its 2 file\(s\)/);
     }
@@ -125,7 +128,7 @@ describe('reading again', () => {
     using folder = temporaryFolder({
       'a.yaml': `${serviceYaml('a')}---\n${serviceYaml('b')}---\n${serviceYaml('c')}`,
     });
-    const manifests = openManifestFolder(folder.path);
+    const manifests = openManifestFolder(folder.path, clock);
     const before = manifests.read().objects;
     folder.write(
       'a.yaml',
@@ -142,7 +145,7 @@ describe('reading again', () => {
 
   it('gives back the same reading when no content changed, even if a file was written again', () => {
     using folder = temporaryFolder({ 'a.yaml': serviceYaml('a'), 'b.yaml': 'b: [' });
-    const manifests = openManifestFolder(folder.path);
+    const manifests = openManifestFolder(folder.path, clock);
     const before = manifests.read();
     folder.write('a.yaml', serviceYaml('a'));
     assert.equal(manifests.read(), before);
@@ -153,7 +156,7 @@ describe('reading again', () => {
   it('sees a second edit of the same length within one tick of the file clock', () => {
     using folder = temporaryFolder();
     const file = join(folder.path, 'a.yaml');
-    const manifests = openManifestFolder(folder.path);
+    const manifests = openManifestFolder(folder.path, clock);
     const tick = Date.now() / 1000;
     for (const scheduler of ['lc', 'rr', 'sh']) {
       folder.write('a.yaml', serviceYaml('a', scheduler));
@@ -261,7 +264,7 @@ describe('what is absent only because it cannot be read is kept', () => {
 describe('a file that is being saved', () => {
   it('does not lose objects until it was left alone', async () => {
     using folder = temporaryFolder({ 'a.yaml': `${serviceYaml('a')}---\n${serviceYaml('b')}` });
-    const manifests = openManifestFolder(folder.path);
+    const manifests = openManifestFolder(folder.path, clock);
     const before = manifests.read();
     folder.write('a.yaml', serviceYaml('a', 'rr'));
     const during = manifests.read();
@@ -274,7 +277,7 @@ describe('a file that is being saved', () => {
 
   it('does not lose objects while it is gone for a moment', async () => {
     using folder = temporaryFolder({ 'a.yaml': serviceYaml('a'), 'b.yaml': serviceYaml('b') });
-    const manifests = openManifestFolder(folder.path);
+    const manifests = openManifestFolder(folder.path, clock);
     const before = manifests.read();
     unlinkSync(join(folder.path, 'b.yaml'));
     const during = keepLastGood(before.objects, manifests.read());
@@ -285,7 +288,7 @@ describe('a file that is being saved', () => {
 
   it('is believed at once when the edit is old', () => {
     using folder = temporaryFolder({ 'a.yaml': `${serviceYaml('a')}---\n${serviceYaml('b')}` });
-    const manifests = openManifestFolder(folder.path);
+    const manifests = openManifestFolder(folder.path, clock);
     const before = manifests.read();
     folder.write('a.yaml', serviceYaml('a'));
     settle(join(folder.path, 'a.yaml'));

@@ -6,12 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openManifestFolder } from '../../src/manifests/index.ts';
 import { serviceYaml, temporaryFolder } from './temporary-folder.ts';
 
+/** The times of files come from the system, so the clock has to. */
+const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
+
 /**
  * Follows a folder as a director does, and answers when its content is as wanted. Longer than two polls means that
  * the change was missed.
  */
 function follow(path: string) {
-  const manifests = openManifestFolder(path);
+  const manifests = openManifestFolder(path, clock);
   let waiting: { readonly wanted: string; readonly resolve: () => void } | undefined;
   const state = () => {
     try {
@@ -128,7 +131,7 @@ describe('a watched folder', { concurrency: true }, () => {
 
   it('is silent after close', async () => {
     using folder = temporaryFolder({ 'a.yaml': serviceYaml('a') });
-    const manifests = openManifestFolder(folder.path);
+    const manifests = openManifestFolder(folder.path, clock);
     let calls = 0;
     manifests.watch(() => calls++);
     folder.write('a.yaml', serviceYaml('a', 'rr'));
