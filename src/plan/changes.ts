@@ -1,6 +1,5 @@
 import { isSamePacketRules, expireNodestConnPath } from '../link/pure.ts';
 import type { PacketRules, SysctlProfile } from '../link/pure.ts';
-import { formatVirtualServiceKey } from '../ipvs/pure.ts';
 import { findAbsence, formatEntry } from './absence.ts';
 import { nextDrainLookMs } from './drain.ts';
 import { defaultMassRemoval, judgeAbsence } from './hold.ts';
@@ -12,7 +11,7 @@ import { boundVips, formatBinding, leftoverServices } from './ownership.ts';
 import { pruneAllocations } from './prune-allocations.ts';
 import { addService, editService, removeService } from './service-diff.ts';
 import type { DiffContext } from './service-diff.ts';
-import type { Change, ChangePlan, ChangesInput } from './types.ts';
+import type { ChangePlan, ChangesInput } from './types.ts';
 
 /**
  * What one pass does to the host, in a safe order (see `Phases`), and what the ledger must say before it is done.
@@ -171,9 +170,4 @@ function earliest(times: readonly (number | undefined)[]): number | undefined {
   let first: number | undefined;
   for (const time of times) if (time !== undefined && (first === undefined || time < first)) first = time;
   return first;
-}
-
-/** The service that a change is about, as `formatVirtualServiceKey`; undefined: about the host. */
-export function serviceOfChange(change: Change): string | undefined {
-  return change.type === 'ipvs' ? formatVirtualServiceKey(change.operation.service) : undefined;
 }

@@ -129,25 +129,43 @@ function joinRealServers(
   const known = new Set(
     input.virtualServices.map(({ metadata }) => draftKey(metadata.namespace, metadata.name)),
   );
-  const joined: { readonly resource: RealServerResource; readonly entries: readonly RealServerEntry[] }[] =
-    [];
+  const groups = new Map<VirtualServiceDraft, RealServerResource[]>();
   for (const resource of input.realServers) {
-    const { namespace } = resource.metadata;
-    const { name } = resource.spec.virtualServiceRef;
-    const draft = drafts.get(draftKey(namespace, name));
+    const key = draftKey(resource.metadata.namespace, resource.spec.virtualServiceRef.name);
+    const draft = drafts.get(key);
     if (draft === undefined) {
-      refusals.refuse(missingVirtualService(resource, known.has(draftKey(namespace, name))));
+      refusals.refuse(missingVirtualService(resource, known.has(key)));
       continue;
     }
+    const group = groups.get(draft);
+    if (group === undefined) groups.set(draft, [resource]);
+    else group.push(resource);
+  }
+  const served: RealServerResource[] = [];
+  for (const [draft, group] of groups) served.push(...fillDraft(draft, group, rules, refusals));
+  return served;
+}
+
+/** Real servers of one VirtualService meet only each other, so each VirtualService is filled by itself. */
+function fillDraft(
+  draft: VirtualServiceDraft,
+  group: readonly RealServerResource[],
+  rules: RealServerRules,
+  refusals: RefusalList,
+): readonly RealServerResource[] {
+  const joined: { readonly resource: RealServerResource; readonly entries: readonly RealServerEntry[] }[] =
+    [];
+  for (const resource of group) {
     const join = joinRealServer(resource, draft, rules);
     if (join.kind === 'refused') refusals.refuse(join.refusal);
     else joined.push({ resource, entries: join.entries });
   }
-  if (joined.every(({ entries }) => addEntries(entries) === undefined))
+  if (joined.every(({ entries }) => addEntries(entries) === undefined)) {
     return joined.map(({ resource }) => resource);
+  }
 
   // Two objects want the same real server. Age decides, so everybody enters again in that order.
-  for (const { services } of drafts.values()) for (const { service } of services) service.realServers.clear();
+  for (const { service } of draft.services) service.realServers.clear();
   const served: RealServerResource[] = [];
   for (const { resource, entries } of joined.toSorted((a, b) => compareByAge(a.resource, b.resource))) {
     const conflict = addEntries(entries);

@@ -8,13 +8,11 @@
  * else wrote. Refuses sockets, files, timers and the clock: time is an argument, and the shell is `director`.
  */
 export { computeDesiredState } from './desired.ts';
-export { computeChanges, serviceOfChange } from './changes.ts';
-export { controlPorts, createAddressPolicy } from './address-policy.ts';
+export { computeChanges } from './changes.ts';
+export { createAddressPolicy } from './address-policy.ts';
 export type { AddressPolicy, AddressVerdict } from './address-policy.ts';
 export { kernelWeights } from './kernel-weight.ts';
 export { defaultDrainSettings } from './drain.ts';
-export { defaultMassRemoval } from './hold.ts';
-export { isOwnMark } from './mark-allocation.ts';
 export { isOwnedService } from './ownership.ts';
 export { hasWitness } from './witness.ts';
 export {
@@ -28,14 +26,7 @@ export {
   withholdRepairs,
 } from './foreign.ts';
 export type { ForeignHands, ForeignHints } from './foreign.ts';
-export {
-  formatChange,
-  formatClaim,
-  formatDrain,
-  formatPlan,
-  formatServerConfig,
-  formatServiceConfig,
-} from './format.ts';
+export { formatClaim, formatPlan } from './format.ts';
 export { witnessFlag } from './types.ts';
 export type {
   Allocations,

@@ -5,13 +5,8 @@ import type { MarkAllocation } from './types.ts';
  * Firewall marks of our own: the upper half spells "LV", so that a person who meets one in `iptables-save` knows whose
  * it is and no other program's small numbers collide with it.
  */
-export const markBase = 0x4c560000;
+const markBase = 0x4c560000;
 const maxMarks = 0xffff;
-
-/** Whether a mark is one of those that we hand out. */
-export function isOwnMark(mark: number): boolean {
-  return mark > markBase && mark <= markBase + maxMarks;
-}
 
 /** Hands out marks: who has one keeps it, others get the lowest free number. */
 export class MarkAllocator {
