@@ -6,6 +6,28 @@ import { serviceYaml, temporaryFolder } from './temporary-folder.ts';
 const head = 'apiVersion: networking.lvs-operator.io/v1alpha1\n';
 const web = serviceYaml('web');
 
+/** Eight levels of nine aliases each: 43 million values from 300 bytes. */
+const multiplyingAliases = ['a: &a [x,x,x,x,x,x,x,x,x]']
+  .concat(
+    ['b', 'c', 'd', 'e', 'f', 'g', 'h'].map(
+      (key, at) => `${key}: &${key} [${nineTimes(`*${'abcdefg'[at]}`)}]`,
+    ),
+  )
+  .join('\n');
+
+function nineTimes(text: string): string {
+  return Array.from({ length: 9 }, () => text).join(',');
+}
+
+const badItem = serviceYaml('a', 'x')
+  .trimEnd()
+  .replace(/^/gm, '    ')
+  .replace('    apiVersion', '  - apiVersion');
+const listWithBadItem = `apiVersion: v1\nkind: List\nitems:\n${badItem}\n`;
+
+const textBlock = 'name: b\n  annotations:\n    note: |\n      a\n      --- b\n      ---';
+const withDashesInText = serviceYaml('b').replace('name: b', textBlock);
+
 /** Reads one folder and gives what a person would read, without the folder's own name. */
 function problemsOf(files: Readonly<Record<string, string | Uint8Array>>): readonly string[] {
   using folder = temporaryFolder(files);
@@ -83,7 +105,7 @@ describe('every mistake comes with file, line and what to do', () => {
     [
       'aliases that multiply',
       {
-        'a.yaml': `a: &a [x,x,x,x,x,x,x,x,x]\n${['b', 'c', 'd', 'e', 'f', 'g', 'h'].map((key, at) => `${key}: &${key} [${Array.from({ length: 9 }, () => `*${'abcdefg'[at]}`).join(',')}]`).join('\n')}`,
+        'a.yaml': multiplyingAliases,
       },
       'a.yaml:1:1: its aliases multiply beyond measure; write the values out',
     ],
@@ -172,14 +194,18 @@ describe('every mistake comes with file, line and what to do', () => {
     [
       'a weight out of range',
       {
-        'a.yaml': `${head}kind: RealServer\nmetadata: {name: a}\nspec:\n  virtualServiceRef: {name: web}\n  addresses: [198.51.100.1]\n  weight: 1001\n`,
+        'a.yaml':
+          `${head}kind: RealServer\nmetadata: {name: ` +
+          `a}\nspec:\n  virtualServiceRef: {name: web}\n  addresses: [198.51.100.1]\n  weight: 1001\n`,
       },
       'a.yaml:7:3: RealServer default/a: spec.weight must be a whole number from 0 to 1000, not 1001',
     ],
     [
       'two sources in one RealServer',
       {
-        'a.yaml': `${head}kind: RealServer\nmetadata: {name: a}\nspec:\n  virtualServiceRef: {name: web}\n  addresses: [198.51.100.1]\n  podSelector: {}\n`,
+        'a.yaml':
+          `${head}kind: RealServer\nmetadata: {name: ` +
+          `a}\nspec:\n  virtualServiceRef: {name: web}\n  addresses: [198.51.100.1]\n  podSelector: {}\n`,
       },
       'a.yaml:7:3: RealServer default/a: spec.podSelector cannot stand beside addresses: give exactly ' +
         'one of addresses, podSelector, serviceRef',
@@ -187,7 +213,7 @@ describe('every mistake comes with file, line and what to do', () => {
     [
       'a bad item of a List',
       {
-        'a.yaml': `apiVersion: v1\nkind: List\nitems:\n${serviceYaml('a', 'x').replace(/^/gm, '    ').replace('    apiVersion', '  - apiVersion').trimEnd()}\n`,
+        'a.yaml': listWithBadItem,
       },
       'a.yaml:9:7: VirtualService default/a: spec.scheduler must be one of rr, wrr, lc, wlc, fo, ovf, ' +
         'lblc, lblcr, dh, sh, mh, sed, nq, not "x"',
@@ -195,7 +221,9 @@ describe('every mistake comes with file, line and what to do', () => {
     [
       'a bad field that an alias brings',
       {
-        'a.yaml': `${head}kind: VirtualService\nmetadata: {name: a}\nspec:\n  addresses:\n    - &one {ip: 192.0.2.300}\n    - *one\n  ports: [{port: 80}]\n`,
+        'a.yaml':
+          `${head}kind: VirtualService\nmetadata: {name: ` +
+          `a}\nspec:\n  addresses:\n    - &one {ip: 192.0.2.300}\n    - *one\n  ports: [{port: 80}]\n`,
       },
       'a.yaml:6:13: VirtualService default/a: spec.addresses[0].ip must be an IP address: ' +
         '"192.0.2.300" is not an IP address.',
@@ -244,7 +272,8 @@ describe('every mistake comes with file, line and what to do', () => {
       'JSON with tabs',
       {
         'a.json':
-          '{\n\t"apiVersion": "networking.lvs-operator.io/v1alpha1",\n\t"kind": "VirtualService",\n\t"metadata": {"name": "web"},\n\t"spec": {"ports": [{"port": 80}]}\n}',
+          '{\n\t"apiVersion": "networking.lvs-operator.io/v1alpha1",\n\t"kind": "VirtualService",\n' +
+          '\t"metadata": {"name": "web"},\n\t"spec": {"ports": [{"port": 80}]}\n}',
       },
       ['web'],
     ],
@@ -266,7 +295,7 @@ describe('every mistake comes with file, line and what to do', () => {
     [
       'three dashes inside a text block',
       {
-        'a.yaml': `${web}---\n${serviceYaml('b').replace('name: b', 'name: b\n  annotations:\n    note: |\n      a\n      --- b\n      ---')}`,
+        'a.yaml': `${web}---\n${withDashesInText}`,
       },
       ['web', 'b'],
     ],

@@ -27,7 +27,8 @@ describe('readDirectorConfiguration', () => {
     [
       'two mistakes',
       `${head}sysctls: no\ntimeouts:\n  udpSeconds: 0\n`,
-      'c.yaml:5:3: timeouts.udpSeconds must be a whole number from 1 to 604800, not 0\nc.yaml:3:1: sysctls must be one of Manage, Report, not "no" (in YAML 1.2 only false is false)',
+      'c.yaml:5:3: timeouts.udpSeconds must be a whole number from 1 to 604800, not 0\nc.yaml:3:1: ' +
+        'sysctls must be one of Manage, Report, not "no" (in YAML 1.2 only false is false)',
     ],
     [
       'a tab',
