@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: speed and memory in one boot of the lab, side by side with ipvsadm and keepalived, as a table or,
- * with `-- --json`, for programs. `-- --quick` is a smoke size. `-- --only programming|director|traffic` runs a part.
+ * with `-- --json`, for programs. `-- --quick` is a smoke size. `-- --part programming|director|traffic` runs one.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -20,16 +20,16 @@ async function main(argv: readonly string[]): Promise<number> {
     options: {
       quick: { type: 'boolean' },
       json: { type: 'boolean' },
-      only: { type: 'string', multiple: true },
+      part: { type: 'string', multiple: true },
     },
   });
-  const unknown = values.only?.find((part) => !parts.some((known) => known === part));
+  const unknown = values.part?.find((part) => !parts.some((known) => known === part));
   if (unknown !== undefined) throw new Error(`There is no part "${unknown}": ${parts.join(', ')}.`);
   const progress = (line: string) => process.stderr.write(`${line}\n`);
   ensureLabPackages(progress);
   const inside = await buildProduct({ entry: 'bench/inside.ts', outfile: 'build/bench/inside.mjs' });
 
-  const chosen = parts.filter((part) => values.only === undefined || values.only.includes(part));
+  const chosen = parts.filter((part) => values.part === undefined || values.part.includes(part));
   const needsProduct = chosen.some((part) => part !== 'programming');
   const options: BenchmarkOptions = {
     ...(values.quick === true

@@ -101,9 +101,10 @@ describe('the tidy rules catch', () => {
   const code: [scenario: string, file: string, text: string, violation: RegExp | undefined][] = [
     ['a clean file is fine', 'src/a/b.ts', `function f() ${body(80)}`, undefined],
     ['a wide line', 'src/a/b.ts', `// ${'x'.repeat(140)}`, /b\.ts:1: 143 characters/],
+    ['a long message is fine', 'src/a/b.ts', `f('${'x'.repeat(140)}');`, undefined],
     ['a long file', 'test/a.ts', 'a();\n'.repeat(700), /lines long/],
-    ['a long function', 'src/a/b.ts', `function f() ${body(90)}`, /b\.ts:1: f has 92 lines/],
-    ['a long test is fine', 'test/a/b.ts', `function f() ${body(90)}`, undefined],
+    ['a long function', 'src/a/b.ts', `function f() ${body(95)}`, /b\.ts:1: f has 97 lines/],
+    ['a long test is fine', 'test/a/b.ts', `function f() ${body(95)}`, undefined],
     ['a lonely test', 'test/a.test.ts', `it${'.on'}ly('x', () => {});`, /does not run/],
     ['a skipped test', 'test/a.test.ts', `it('x', { ${'sk'}ip: true }, () => {});`, /does not run/],
     ['a test that skips itself', 'test/a.test.ts', `t${'.sk'}ip('no kernel');`, /does not run/],

@@ -2,8 +2,10 @@
 import { findFunctions, lineAt, type SourceText } from './source-text.ts';
 
 const longestLine = 140;
+/** Of what is left of a line when the insides of its literals are taken out: a message may be as long as it has to. */
+const longestCode = 110;
 const longestFile = 600;
-const longestFunction = 90;
+const longestFunction = 95;
 
 /** Files and functions that were longer when the rule came, with the length they may not exceed. It only shrinks. */
 const ratchet: Readonly<Record<string, number>> = {};
@@ -48,13 +50,14 @@ export function findTextViolations(file: string, text: string): string[] {
 export function findSourceViolations(source: SourceText): string[] {
   const { file, text, code } = source;
   const lines = text.split('\n');
+  const codeLines = code.split('\n');
   const at = (pattern: RegExp, what: string) =>
     [...code.matchAll(pattern)].map(
       (match) => `${file}:${lineAt(source, match.index)}: ${what}: ${match[0].trim()}`,
     );
   return [
     ...lines.flatMap((line, i) =>
-      line.length > longestLine && !/https?:\/\/\S{60}/.test(line)
+      line.length > longestLine && !isWideByText(line, codeLines[i] ?? '')
         ? [`${file}:${i + 1}: ${line.length} characters wide`]
         : [],
     ),
@@ -81,6 +84,11 @@ export function findSourceViolations(source: SourceText): string[] {
         `${file}:${lineAt(source, match.index)}: a rule is switched off without " -- " and why: ${match[0]}`,
     ),
   ];
+}
+
+/** A comment can be wrapped; a long message or table row cannot. */
+function isWideByText(line: string, code: string): boolean {
+  return !/^\s*(?:\/\/|\/?\*)/.test(line) && code.replaceAll(/ {2,}/g, ' ').length <= longestCode;
 }
 
 /** A door is a header and explicit exports from files of its own room. */
