@@ -5,6 +5,8 @@ import { computeSysctlProfile } from '../link/pure.ts';
 import { createAddressPolicy } from './address-policy.ts';
 import { compareByAge } from './age.ts';
 import { computePacketRules, smallestTunnelMtu } from './desired-rules.ts';
+import { recallFilling, recallRules } from './fill-memory.ts';
+import type { Filling } from './fill-memory.ts';
 import { areWeightsShared, kernelWeights } from './kernel-weight.ts';
 import { keepLastAccepted } from './last-accepted.ts';
 import { MarkAllocator } from './mark-allocation.ts';
@@ -63,13 +65,12 @@ function computeFrom(input: DesiredStateInput): DesiredState {
   const list = [...drafts.values()];
   const allVips = [...new Set(list.flatMap((draft) => draft.vips))];
 
-  const realServers = joinRealServers(
-    input,
-    drafts,
-    { pools, policy, vips: new Set<string>(allVips) },
-    refusals,
-  );
-  for (const { services } of list) for (const draft of services) applyKernelWeights(draft);
+  const rules = recallRules(facts, input.addressPools, allVips, () => ({
+    pools,
+    policy,
+    vips: new Set<string>(allVips),
+  }));
+  const realServers = joinRealServers(input, drafts, rules, refusals);
   for (const draft of list) warnOfTunnelMtu(draft, facts.uplinks, refusals);
 
   const bindings = allVips.map((vip) => computeVipBinding(vip, facts.uplinks));
@@ -142,12 +143,34 @@ function joinRealServers(
     else group.push(resource);
   }
   const served: RealServerResource[] = [];
-  for (const [draft, group] of groups) served.push(...fillDraft(draft, group, rules, refusals));
+  for (const [draft, group] of groups) {
+    const filling = recallFilling(draft, group, rules, () => fillDraft(draft, group, rules));
+    for (const [index, { service }] of draft.services.entries()) {
+      service.realServers = filling.realServers[index] ?? service.realServers;
+    }
+    for (const refusal of filling.refusals) refusals.refuse(refusal);
+    for (const resource of filling.served) served.push(resource);
+  }
   return served;
 }
 
 /** Real servers of one VirtualService meet only each other, so each VirtualService is filled by itself. */
 function fillDraft(
+  draft: VirtualServiceDraft,
+  group: readonly RealServerResource[],
+  rules: RealServerRules,
+): Filling {
+  const refusals = new RefusalList();
+  const served = enterDraft(draft, group, rules, refusals);
+  for (const service of draft.services) applyKernelWeights(service);
+  return {
+    realServers: draft.services.map(({ service }) => service.realServers),
+    served,
+    refusals: refusals.list,
+  };
+}
+
+function enterDraft(
   draft: VirtualServiceDraft,
   group: readonly RealServerResource[],
   rules: RealServerRules,

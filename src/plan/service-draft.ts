@@ -13,7 +13,7 @@ import { computeServiceConfig } from './witness.ts';
 
 /** One kernel service while its real servers are still being joined to it. */
 export interface ServiceDraft {
-  readonly service: DesiredVirtualService & { readonly realServers: Map<string, DesiredRealServer> };
+  readonly service: DesiredVirtualService & { realServers: Map<string, DesiredRealServer> };
   /** `formatVirtualServiceKey`. */
   readonly key: string;
   readonly vip: IpAddress;
