@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IpFamily } from '../base/index.ts';
-import { NetlinkConnection } from '../netlink/index.ts';
+import { NetlinkConnection, isLittleEndianHost } from '../netlink/index.ts';
 import type { Libc, MessageReader, NetlinkDebug } from '../netlink/index.ts';
 import { tableNames } from './rule-tables.ts';
 import type { TableName } from './rule-tables.ts';
@@ -9,8 +10,9 @@ import type { TableName } from './rule-tables.ts';
 /**
  * "Did anybody touch the packet rules?", asked every second and therefore without running a command.
  *
- * - legacy: `IPT_SO_GET_INFO` of each table that is in use: number of rules, bytes, and where the built-in chains
- *   begin. An edit that keeps all of these is left to the full look.
+ * - legacy: `IPT_SO_GET_INFO` of each table that is in use (number of rules, bytes, where the built-in chains begin)
+ *   and a hash of the rules themselves without their packet counters. In a table larger than `hashedBytesMax` an edit
+ *   that keeps the numbers is left to the full look.
  * - nft: the generation number of nf_tables, which every commit of anybody raises.
  *
  * A table that is not in use is not asked for: the mere question would load its module and, for `nat`, switch on
@@ -31,6 +33,16 @@ const SOL_IP = 0;
 const SOL_IPV6 = 41;
 /** struct ipt_getinfo: name[32], valid_hooks, hook_entry[5], underflow[5], num_entries, size. */
 const IPT_GETINFO_LENGTH = 84;
+const IPT_SO_GET_ENTRIES = 65;
+/** struct ipt_get_entries: name[32], size, padding, then the entries. */
+const IPT_GET_ENTRIES_LENGTH = 40;
+/** Where struct ipt_entry and struct ip6t_entry say how long they are and count their packets and bytes. */
+const entryLayouts = {
+  IPv4: { nextOffset: 90, counters: 96, length: 112 },
+  IPv6: { nextOffset: 142, counters: 152, length: 168 },
+} as const;
+/** About two thousand rules; reading and hashing them takes a fraction of a millisecond. */
+const hashedBytesMax = 512 * 1024;
 
 // include/uapi/linux/netfilter/nfnetlink.h and nf_tables.h
 const NETLINK_NETFILTER = 12;
@@ -89,12 +101,26 @@ export function openRuleChangeProbe(options: RuleChangeProbeOptions): RuleChange
     const length = new Uint8Array(Uint32Array.of(info.length).buffer);
     const level = family === 'IPv4' ? SOL_IP : SOL_IPV6;
     const result = libc.getsockopt(fd, level, IPT_SO_GET_INFO, info, length);
-    return result < 0 ? undefined : info.subarray(32).toString('base64');
+    if (result < 0) return undefined;
+    return `${info.subarray(32).toString('base64')} ${hashRules(fd, family, info)}`;
+  };
+
+  /** Empty where the table is too large, or changed between the two calls: the next poll sees that anyway. */
+  const hashRules = (fd: number, family: IpFamily, info: Buffer): string => {
+    const size = new DataView(info.buffer, info.byteOffset).getUint32(80, isLittleEndianHost);
+    if (size > hashedBytesMax) return '';
+    // Zeroed: the kernel leaves gaps in what it copies, and they must not hash as chance has filled them.
+    const entries = Buffer.alloc(IPT_GET_ENTRIES_LENGTH + size);
+    info.copy(entries, 0, 0, 32);
+    new DataView(entries.buffer, entries.byteOffset).setUint32(32, size, isLittleEndianHost);
+    const length = new Uint8Array(Uint32Array.of(entries.length).buffer);
+    const level = family === 'IPv4' ? SOL_IP : SOL_IPV6;
+    if (libc.getsockopt(fd, level, IPT_SO_GET_ENTRIES, entries, length) < 0) return '';
+    clearCounters(entries.subarray(IPT_GET_ENTRIES_LENGTH), family);
+    return createHash('sha1').update(entries).digest('base64');
   };
 
   const readGeneration = (): string | undefined => {
-    // The first netlink message of this kind would load nf_tables; its file tells whether it is there already.
-    if (!existsSync(join(procRoot, 'sys/net/netfilter')) && connection === undefined) return undefined;
     try {
       connection ??= NetlinkConnection.open({ ...options, protocol: NETLINK_NETFILTER });
       const [generation] = connection.request(
@@ -132,6 +158,19 @@ export function openRuleChangeProbe(options: RuleChangeProbeOptions): RuleChange
       sockets.clear();
     },
   };
+}
+
+/** Traffic is no change of the rules. The counters of a rule are two 64-bit numbers (struct xt_counters). */
+function clearCounters(entries: Buffer, family: IpFamily): void {
+  const layout = entryLayouts[family];
+  const view = new DataView(entries.buffer, entries.byteOffset, entries.length);
+  for (let offset = 0; offset + layout.length <= entries.length;) {
+    view.setFloat64(offset + layout.counters, 0);
+    view.setFloat64(offset + layout.counters + 8, 0);
+    const next = view.getUint16(offset + layout.nextOffset, isLittleEndianHost);
+    if (next < layout.length) return;
+    offset += next;
+  }
 }
 
 function decodeGeneration(message: MessageReader): number | undefined {

@@ -352,6 +352,7 @@ suite('link in a real kernel', () => {
     const vip = network.vip4(8);
     const binding = bindingOf(vip, 'eth0');
     const rules: PacketRules = { ...emptyPacketRules, claims: [claim(vip)], vips: [ip(vip)] };
+    await serveOn(context, network.director, kubeletPort);
     link.bindVips([binding]);
     link.applyPacketRules(rules);
     const edits: readonly (readonly [string, readonly string[], 'rules' | 'addresses'])[] = [
@@ -359,11 +360,24 @@ suite('link in a real kernel', () => {
       ['the jump deleted', ['iptables-legacy', '-D', 'INPUT', '-j', 'LVS-GUARD'], 'rules'],
       ['a rule of ours deleted', ['iptables-legacy', '-D', 'LVS-GUARD-1', '1'], 'rules'],
       ['a rule put into our chain', ['iptables-legacy', '-I', 'LVS-GUARD', '-j', 'ACCEPT'], 'rules'],
+      [
+        'a rule replaced by one of the same length',
+        [
+          'iptables-legacy',
+          '-R',
+          'LVS-GUARD-1',
+          '1',
+          ...'-p tcp -m multiport --dports 22 -j RETURN'.split(' '),
+        ],
+        'rules',
+      ],
       ['the VIP deleted', ['ip', 'addr', 'del', `${vip}/32`, 'dev', 'eth0'], 'addresses'],
     ];
     for (const [what, argv, kind] of edits) {
       link.observePacketRules();
       link.pollChanged();
+      // Packets that the rules count are no change of the rules.
+      assert.equal(await ask(context, network.client, vip, kubeletPort), 'ECONNREFUSED');
       assert.deepEqual(
         link.pollChanged(),
         { hasAddressChange: false, hasPacketRuleChange: false },
