@@ -41,7 +41,7 @@ export async function runDirector(options: RunDirectorOptions): Promise<RunningD
     const host = openHost({ configuration, logger, netlinkDebug: options.netlinkDebug });
     const lastGood = new LastGoodStore(options.stateDirectory, logger);
     const source = new ManifestSource({
-      folder: openManifestFolder(options.manifestFolder),
+      folder: openManifestFolder(options.manifestFolder, clock),
       path: options.manifestFolder,
       loadLastGood: () => lastGood.load(),
       clock,
