@@ -30,8 +30,8 @@ export interface LabNetwork {
 }
 
 export class ClientHost extends LabHost {
-  readonly ip4 = '192.0.2.10';
-  readonly ip6 = '2001:db8:c::10';
+  readonly ip4 = '192.0.2.200';
+  readonly ip6 = '2001:db8:c::c8';
 }
 
 export class DirectorHost extends LabHost {
