@@ -194,11 +194,12 @@ function holdOne(
   return new Promise((resolve) => {
     const socket = net.connect({ host: wanted.host, port: wanted.port, noDelay: true });
     sockets.add(socket);
+    const line = wanted.http === true ? 'GET / HTTP/1.1\r\nHost: lab\r\n\r\n' : 'x\n';
     let lastMs = performance.now();
     let isOpen = false;
     const timer = setInterval(() => {
       if (isOpen) into.longestGapMs = Math.max(into.longestGapMs, Math.round(performance.now() - lastMs));
-      if (socket.writable) socket.write('x\n');
+      if (socket.writable) socket.write(line);
     }, wanted.everyMs);
     const end = (kind: string): void => {
       clearInterval(timer);
@@ -210,12 +211,12 @@ function holdOne(
       resolve();
     };
     socket.setEncoding('latin1');
-    socket.on('connect', () => socket.write('ECHO\nx\n'));
+    socket.on('connect', () => socket.write(wanted.http === true ? line : `ECHO\n${line}`));
     socket.on('data', (text: string) => {
       if (!isOpen) {
         isOpen = true;
         into.opened++;
-        const server = text.split(' ')[0] ?? '';
+        const server = (wanted.http === true ? text.split('\r\n\r\n')[1] : text.split(' ')[0]) ?? '';
         into.byServer[server] = (into.byServer[server] ?? 0) + 1;
         resolve();
       }

@@ -40,6 +40,8 @@ export type ClientJob =
       readonly connections: number;
       /** Milliseconds between two lines on one connection. */
       readonly everyMs: number;
+      /** Requests to an http port on a connection that stays, instead of lines to an echo port. @default false */
+      readonly http?: boolean;
       /** Milliseconds between two connections that are opened. @default 5 */
       readonly openEveryMs?: number;
       readonly longestMs?: number;
