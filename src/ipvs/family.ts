@@ -37,9 +37,14 @@ export class IpvsFamily {
   }
 
   /** @throws LvsError as `NetlinkConnection.dump` does, LVS_IPVS_UNAVAILABLE */
-  dump<T>(command: IpvsCommand, decode: (attributes: AttributeReader) => T | undefined): T[] {
+  dump<T>(
+    command: IpvsCommand,
+    decode: (attributes: AttributeReader, datagram: number) => T | undefined,
+  ): T[] {
     return this.#retryStale(() =>
-      this.#connection.dump(this.#message(command), (message) => decode(attributesOf(message, command))),
+      this.#connection.dump(this.#message(command), (message, datagram) =>
+        decode(attributesOf(message, command), datagram),
+      ),
     );
   }
 

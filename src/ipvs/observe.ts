@@ -17,12 +17,12 @@ import {
 import type { DecodedVirtualService } from './virtual-service-codec.ts';
 
 /**
- * Up to this many records fit the kernel's dump chunk of 32 KiB (400 bytes each at most), and a chunk is built under
- * one lock. Longer dumps are resumed by ordinal number with the lock released in between, and the kernel never says
- * that they were disturbed: an entry added meanwhile doubles another, one deleted hides another, and a service deleted
- * meanwhile ends its dump early and without an error (ip_vs_ctl.c, ip_vs_genl_dump_dests).
+ * A dump that fits one datagram (some 80 records of 400 bytes) was made under one lock. A longer one is resumed by
+ * ordinal number with the lock released in between, and the kernel never says that it was disturbed: an entry added
+ * meanwhile doubles another, one deleted hides another, and a service deleted meanwhile ends its dump early and without
+ * an error (ip_vs_ctl.c, ip_vs_genl_dump_dests). A count of records would not tell the two apart: short of memory, the
+ * kernel falls back to datagrams of one page (af_netlink.c, netlink_dump).
  */
-const atomicRecordsMax = 72;
 const attemptsMax = 6;
 
 type RealServers = ReadonlyMap<string, ObservedRealServer>;
@@ -58,50 +58,56 @@ export function observeRealServers(
   service: VirtualServiceKey,
   wantStats: boolean,
 ): RealServers {
-  let realServers = dumpRealServers(family, service, wantStats);
-  if (realServers.size <= atomicRecordsMax) return realServers;
+  let dump = dumpRealServers(family, service, wantStats);
+  if (dump.isAtomic) return dump.realServers;
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const again = dumpRealServers(family, service, wantStats);
-    if (hasSameKeys(realServers, again)) return again;
-    realServers = again;
+    if (again.isAtomic || hasSameKeys(dump.realServers, again.realServers)) return again.realServers;
+    dump = again;
   }
   throw interrupted(`the real servers of ${formatVirtualServiceKey(service)}`);
 }
 
 function dumpVirtualServices(family: IpvsFamily, wantStats: boolean): Map<string, DecodedVirtualService> {
-  const services = new Map<string, DecodedVirtualService>();
-  family.dump({ command: IPVS_CMD_GET_SERVICE, operation: 'IPVS_CMD_GET_SERVICE' }, (attributes) => {
-    while (attributes.next()) {
-      if (attributes.type !== IPVS_CMD_ATTR_SERVICE) continue;
-      const service = decodeVirtualService(attributes.nested('IPVS_CMD_ATTR_SERVICE'), wantStats);
-      if (service !== undefined) services.set(formatVirtualServiceKey(service.key), service);
-    }
-    return undefined;
-  });
-  return services;
+  const services = family.dump(
+    { command: IPVS_CMD_GET_SERVICE, operation: 'IPVS_CMD_GET_SERVICE' },
+    (attributes) => {
+      while (attributes.next()) {
+        if (attributes.type === IPVS_CMD_ATTR_SERVICE)
+          return decodeVirtualService(attributes.nested('IPVS_CMD_ATTR_SERVICE'), wantStats);
+      }
+      return undefined;
+    },
+  );
+  return new Map(services.map((service) => [formatVirtualServiceKey(service.key), service]));
 }
 
-function dumpRealServers(
-  family: IpvsFamily,
-  service: VirtualServiceKey,
-  wantStats: boolean,
-): Map<string, ObservedRealServer> {
-  const realServers = new Map<string, ObservedRealServer>();
+interface RealServerDump {
+  readonly realServers: Map<string, ObservedRealServer>;
+  /** All of one moment. */
+  readonly isAtomic: boolean;
+}
+
+function dumpRealServers(family: IpvsFamily, service: VirtualServiceKey, wantStats: boolean): RealServerDump {
   const serviceFamily = virtualServiceFamily(service);
   const command: IpvsCommand = {
     command: IPVS_CMD_GET_DEST,
     operation: 'IPVS_CMD_GET_DEST',
     encode: (writer) => encodeVirtualServiceKey(writer, service),
   };
-  family.dump(command, (attributes) => {
+  const datagrams = new Set<number>();
+  const found = family.dump(command, (attributes, datagram) => {
     while (attributes.next()) {
       if (attributes.type !== IPVS_CMD_ATTR_DEST) continue;
-      const realServer = decodeRealServer(attributes.nested('IPVS_CMD_ATTR_DEST'), serviceFamily, wantStats);
-      realServers.set(formatRealServerKey(realServer.key), realServer);
+      datagrams.add(datagram);
+      return decodeRealServer(attributes.nested('IPVS_CMD_ATTR_DEST'), serviceFamily, wantStats);
     }
     return undefined;
   });
-  return realServers;
+  return {
+    realServers: new Map(found.map((realServer) => [formatRealServerKey(realServer.key), realServer])),
+    isAtomic: datagrams.size <= 1,
+  };
 }
 
 function join(

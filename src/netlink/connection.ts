@@ -122,11 +122,13 @@ export class NetlinkConnection {
   /**
    * Reads a whole dump without awaiting anything, and again from the start if the kernel says that it changed
    * meanwhile (NLM_F_DUMP_INTR; rtnetlink says so, IPVS never does).
+   * @param decode reads one record. `datagram` is equal for records that came in one datagram, which the kernel fills
+   * under one lock for families that take one: a dump within a single datagram is a picture of one moment.
    * @returns what `decode` returned, without undefined
    * @throws LvsError LVS_NETLINK_INTERRUPTED after several restarts, LVS_KERNEL_REFUSED, LVS_KERNEL_PERMISSION,
    * LVS_NETLINK_TRUNCATED, LVS_NETLINK_NO_ANSWER
    */
-  dump<T>(request: NetlinkRequest, decode: (message: MessageReader) => T | undefined): T[] {
+  dump<T>(request: NetlinkRequest, decode: (message: MessageReader, datagram: number) => T | undefined): T[] {
     return this.#transact(() => {
       for (let attempt = 1; attempt <= dumpAttemptsMax; attempt++) {
         const results = this.#dumpOnce(request, decode);
@@ -193,13 +195,16 @@ export class NetlinkConnection {
     }
   }
 
-  #dumpOnce<T>(request: NetlinkRequest, decode: (message: MessageReader) => T | undefined): T[] | undefined {
+  #dumpOnce<T>(
+    request: NetlinkRequest,
+    decode: (message: MessageReader, datagram: number) => T | undefined,
+  ): T[] | undefined {
     this.#writer.reset();
     const sequence = this.#write(request, NLM_F_DUMP);
     this.#send();
     const results: T[] = [];
     let isInterrupted = false;
-    const end = this.#receiveUntil(sequence, (message) => {
+    const end = this.#receiveUntil(sequence, (message, datagram) => {
       if ((message.flags & NLM_F_DUMP_INTR) !== 0) isInterrupted = true;
       if (message.type === NLMSG_ERROR) throw refusalOf(message, request);
       if (message.type === NLMSG_DONE) {
@@ -207,7 +212,7 @@ export class NetlinkConnection {
         if (value !== 0) throw refusalOf(message, request);
         return;
       }
-      const result = decode(message);
+      const result = decode(message, datagram);
       if (result !== undefined) results.push(result);
     });
     if (end !== 'ended') throw unfinished(end, request);
@@ -222,11 +227,11 @@ export class NetlinkConnection {
    */
   #receiveUntil(
     sequence: number,
-    onMessage: ((message: MessageReader) => void) | undefined,
+    onMessage: ((message: MessageReader, datagram: number) => void) | undefined,
     firstSequence = sequence,
   ): TransactionEnd {
     let isOverrun = false;
-    for (;;) {
+    for (let datagram = 0; ; datagram++) {
       const length = this.#socket.receive(this.#buffer);
       if (length === 'empty') return isOverrun ? 'overrun' : 'empty';
       if (length === 'overrun') {
@@ -241,7 +246,7 @@ export class NetlinkConnection {
         if (message.sequence < firstSequence || message.sequence > sequence) continue;
         const isControl = message.type < NLMSG_MIN_TYPE;
         const isAck = message.type === NLMSG_ERROR && message.errorNumber() === 0;
-        if (!isAck && message.type !== NLMSG_NOOP) onMessage?.(message);
+        if (!isAck && message.type !== NLMSG_NOOP) onMessage?.(message, datagram);
         const isEnd = isControl && (message.type === NLMSG_ERROR || message.type === NLMSG_DONE);
         if (isEnd && message.sequence === sequence && !isOverrun) return 'ended';
       }

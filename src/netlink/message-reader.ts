@@ -113,6 +113,8 @@ export class MessageReader {
     if ((this.flags & NLM_F_ACK_TLVS) === 0) return undefined;
     // i32 error, then the request's header; its body too, unless the socket asked for capped acks.
     const requestLength = (this.flags & NLM_F_CAPPED) === 0 ? this.u32(4) : NLMSG_HDRLEN;
+    // Checked before it is rounded up: netlinkAlign() is 32-bit arithmetic and turns a huge length negative.
+    this.#at(4, requestLength);
     const attributes = this.attributes(4 + netlinkAlign(requestLength), 'extended ack');
     while (attributes.next()) {
       if (attributes.type === NLMSGERR_ATTR_MSG) return attributes.string('NLMSGERR_ATTR_MSG');
