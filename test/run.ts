@@ -7,7 +7,6 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { buildProduct } from '../tools/build.ts';
 import { ensureLabPackages } from './lab/packages.ts';
-import { bundlePrograms } from './runner/bundle.ts';
 import { FileRun } from './runner/file-run.ts';
 import type { FailedTest, FileResult } from './runner/file-run.ts';
 import { runInOwnLab } from './runner/in-lab.ts';
@@ -58,10 +57,7 @@ async function runFile(test: TestFile): Promise<FileResult> {
 async function prepare(layer: LayerName): Promise<string | undefined> {
   try {
     await buildProduct();
-    if (layer === 'kernel') {
-      ensureLabPackages(print);
-      await bundlePrograms();
-    }
+    if (layer === 'kernel') ensureLabPackages(print);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

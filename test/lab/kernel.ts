@@ -78,8 +78,11 @@ export function describeLabResult(result: LabResult): string {
 }
 
 function lastLines(kernelLog: string): string {
-  const lines = kernelLog.trim().split('\n').slice(-15).join('\n');
-  return lines === '' ? '' : `; its last words:\n${lines}`;
+  // After a panic the reason comes first and a call trace hides it.
+  const panic = kernelLog.indexOf('Kernel panic');
+  const lines = kernelLog.trim().split('\n');
+  const told = panic < 0 ? lines.slice(-15) : kernelLog.slice(panic).trim().split('\n').slice(0, 15);
+  return kernelLog.trim() === '' ? '' : `; its last words:\n${told.join('\n')}`;
 }
 
 /**

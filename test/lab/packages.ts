@@ -71,3 +71,14 @@ export function ensureLabPackages(progress: (line: string) => void): void {
     }
   }
 }
+
+if (import.meta.main) {
+  try {
+    ensureLabPackages((line) => console.log(line));
+    console.log('All Debian packages of the lab are installed.');
+  } catch (error) {
+    if (!(error instanceof LabUnavailable)) throw error;
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}

@@ -1,13 +1,9 @@
-import { globSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { repository } from './native.ts';
 
 /** As deep below the repository as test/kernel is, so that paths relative to a module stay true in its bundle. */
-export const bundleFolder = path.join(repository, 'build/kernel-tests');
-
-/** Programs that tests start inside the lab; each becomes `build/kernel-tests/<name>.mjs`. */
-const programPatterns = ['test/lab/programs/*.ts', 'test/kernel/programs/*.ts'];
+const bundleFolder = path.join(repository, 'build/kernel-tests');
 
 /** Bundles one module for the lab, where loading a tree of TypeScript files takes five seconds. Returns its path. */
 export async function bundleForLab(file: string): Promise<string> {
@@ -32,10 +28,4 @@ export async function bundleForLab(file: string): Promise<string> {
     logLevel: 'silent',
   });
   return outfile;
-}
-
-/** Bundles the programs that tests start in the lab. */
-export async function bundlePrograms(): Promise<void> {
-  const programs = globSync(programPatterns, { cwd: repository });
-  await Promise.all(programs.map(bundleForLab));
 }

@@ -55,6 +55,6 @@ function describeError(wrapper: Error): string {
   return parts
     .join('\n')
     .split('\n')
-    .filter((line) => !/^\s+at .*\bnode:internal\//.test(line))
+    .filter((line) => !/^\s+at .*\bnode:[a-z_/]+:\d/.test(line))
     .join('\n');
 }
