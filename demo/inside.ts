@@ -14,10 +14,14 @@ const examples = ['address-pool.yaml', 'nat.yaml', 'direct-route.yaml', 'tunnel.
 chapter('A network');
 say(`  Linux ${release()} with IPVS. Hosts are network namespaces, joined by veth pairs and bridges:`);
 say(`
-    client ───────────┐  192.0.2.0/24 · 2001:db8:c::/64
-                      ├──── director          VIPs: 192.0.2.10 .11 .12 .13, 2001:db8:0:2::10 ::11 ::12
-    (direct return) ──┘        │
-        server1 server2 server3┘  198.51.100.0/24 · 2001:db8:51::/64, and 203.0.113.0/24 behind tunnels
+        client
+          │               192.0.2.0/24 · 2001:db8:c::/64
+     ─────┴─────┬────────────────────────────────────┐
+             director   VIPs 192.0.2.10 to .13,      │ answers of DR and TUN
+                │       2001:db8:0:2::10 to ::12     │ go straight to the client
+     ───────────┼──────────┬──────────┐              │
+             server1    server2    server3 ──────────┘
+                          198.51.100.0/24 · 2001:db8:51::/64 · 203.0.113.0/24 behind tunnels
 `);
 const network = await layOutExampleNetwork();
 await startServers(network.realServers, { http: [80, 8080] });
