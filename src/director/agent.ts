@@ -1,17 +1,18 @@
 import { formatObjectRef, objectRefOf } from '../api/index.ts';
 import type { DirectorConfiguration } from '../api/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
-import { groupResources } from '../manifests/index.ts';
 import { computeChanges, computeDesiredState } from '../plan/index.ts';
 import type { ChangePlan, DesiredState, DirectorFacts, HeldRemoval } from '../plan/index.ts';
 import { applyChanges, logFailures } from './apply.ts';
 import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
 import { computeFacts } from './facts.ts';
+import { computeFirstGoal } from './first-goal.ts';
 import { ForeignHandsWatch } from './foreign-hands-watch.ts';
 import type { Host, HostState } from './host.ts';
 import type { LastGoodStore } from './last-good.ts';
 import type { Ledger, LedgerStore } from './ledger.ts';
+import { massRemovalPolicy } from './mass-removal-policy.ts';
 import { RetryGate } from './retry-gate.ts';
 import { SchedulerCatalogue } from './scheduler-catalogue.ts';
 import type { StatusBoard } from './status-board.ts';
@@ -70,8 +71,16 @@ export class DirectorAgent {
 
   /** Runs the first pass and then keeps going until `stop`. @throws LvsError when the host cannot be used at all. */
   async start(): Promise<void> {
-    await this.pass();
-    this.#schedule();
+    // A wake-up during the first pass must wait for its end as for that of any other.
+    const first = this.pass();
+    this.#running = first.catch(() => {});
+    try {
+      await first;
+    } finally {
+      this.#running = undefined;
+    }
+    if (this.#isWanted) this.wake();
+    else this.#schedule();
   }
 
   /** Asks for a pass as soon as possible; cheap, and any number of calls make one pass. */
@@ -143,7 +152,10 @@ export class DirectorAgent {
     const view = source.current();
     const desired = this.#goal(view, host.state);
     host.observeSysctls(desired.sysctls.keys());
-    if (this.#isQuiet(desired)) return false;
+    if (this.#isQuiet(desired)) {
+      if (ledgerStore.isMissing()) this.#writeLedger();
+      return false;
+    }
 
     const nowMs = clock.wallMs();
     const plan = computeChanges({
@@ -157,16 +169,17 @@ export class DirectorAgent {
       isComplete: view.isComplete,
       nowMs,
       previous: this.#previous,
-      massRemoval: {
-        fraction: configuration.massRemoval.fraction,
-        entries: configuration.massRemoval.entries,
-        confirmMs: configuration.massRemoval.confirmSeconds * 1000,
-      },
+      massRemoval: massRemovalPolicy(configuration),
     });
     this.#reportHold(plan);
-    this.#record(plan, ledgerStore);
+    this.#record(plan);
     const { changes, wakeAtMs } = this.#foreignHands.select(plan.changes, nowMs);
-    const result = await applyChanges(changes, host, this.#gate, clock.monotonicMs());
+    const result = await applyChanges(changes, {
+      hands: host,
+      gate: this.#gate,
+      nowMs: clock.monotonicMs(),
+      desired,
+    });
     logFailures(result.failures, logger);
     this.#finish({
       plan,
@@ -237,12 +250,10 @@ export class DirectorAgent {
       return this.#desired;
     }
     const input = { ...view.resources, facts, allocations };
-    let desired = computeDesiredState({ ...input, lastAccepted: this.#desired?.accepted });
-    if (this.#desired === undefined && desired.refusals.some((refusal) => refusal.severity === 'error')) {
-      // A restart must not take down what served before a bad edit: the accepted version is on disk.
-      const lastAccepted = groupResources(this.#options.lastGood.load().values());
-      desired = computeDesiredState({ ...input, lastAccepted });
-    }
+    const desired =
+      this.#desired === undefined
+        ? computeFirstGoal(input, this.#options.lastGood)
+        : computeDesiredState({ ...input, lastAccepted: this.#desired.accepted });
     this.#options.lastGood.saveSoon(desired.accepted, (object) =>
       this.#options.source.fileOf(objectRefOf(object)),
     );
@@ -293,7 +304,7 @@ export class DirectorAgent {
   }
 
   /** The ledger goes to disk before the kernel is touched; if the disk refuses, service goes on and the board says so. */
-  #record(plan: ChangePlan, store: LedgerStore): void {
+  #record(plan: ChangePlan): void {
     const sysctlsBefore: Record<string, string> = { ...this.#ledger.sysctlsBefore };
     let hasPacketRules = this.#ledger.hasPacketRules;
     for (const change of plan.changes) {
@@ -313,17 +324,28 @@ export class DirectorAgent {
     if (this.#desiredFrom !== undefined && this.#desiredFrom.allocations !== this.#ledger.allocations) {
       this.#desiredFrom = { ...this.#desiredFrom, allocations: this.#ledger.allocations };
     }
+    this.#writeLedger();
+  }
+
+  #writeLedger(): void {
+    const { ledgerStore, board } = this.#options;
     try {
-      store.write(this.#ledger);
-      this.#options.board.recordLedger(undefined);
+      ledgerStore.write(this.#ledger);
+      board.recordLedger(undefined);
     } catch (error) {
-      this.#options.board.recordLedger(error);
+      board.recordLedger(error);
     }
   }
 
   #reportHold(plan: ChangePlan): void {
-    if (plan.held !== undefined && this.#held === undefined) {
-      this.#options.logger.warn('mass removal held until a second complete list agrees', {
+    const { logger } = this.#options;
+    if (plan.held === undefined) {
+      if (this.#held !== undefined) logger.info('mass removal no longer held');
+      return;
+    }
+    // A list that lacks even more begins a new hold, with a new wait.
+    if (plan.held.listNumber !== this.#held?.listNumber) {
+      logger.warn('mass removal held until a second complete list agrees', {
         entries: plan.held.keys.length,
       });
     }

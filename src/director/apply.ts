@@ -2,10 +2,10 @@ import { formatObjectRef } from '../api/index.ts';
 import type { ObjectRef } from '../api/index.ts';
 import { isLvsError, unreachable } from '../base/index.ts';
 import type { LvsError, Logger } from '../base/index.ts';
-import { formatRealServerKey, formatVirtualServiceKey } from '../ipvs/index.ts';
+import { formatRealServerKey, formatVirtualServiceKey, serviceFlags } from '../ipvs/index.ts';
 import type { IpvsOperation, OperationOutcome } from '../ipvs/index.ts';
 import type { PacketRules, SysctlProfile, VipBinding } from '../link/index.ts';
-import type { Change } from '../plan/index.ts';
+import type { Change, DesiredState } from '../plan/index.ts';
 import type { RetryGate } from './retry-gate.ts';
 
 /** The hands of a director: everything that a change can do to the host. Each throws or returns an LvsError. */
@@ -30,6 +30,15 @@ export interface ChangeFailure {
   readonly isNew: boolean;
 }
 
+export interface ApplyOptions {
+  readonly hands: Hands;
+  readonly gate: RetryGate;
+  /** Of the clock that the gate lives by. */
+  readonly nowMs: number;
+  /** The goal that the changes lead to. */
+  readonly desired: Pick<DesiredState, 'services'>;
+}
+
 export interface ApplyResult {
   readonly applied: readonly Change[];
   readonly failures: readonly ChangeFailure[];
@@ -39,14 +48,12 @@ export interface ApplyResult {
 
 /**
  * Applies an ordered change list. Runs of changes of one type go to the kernel together. A failed change never stops
- * the others, but what depends on it waits: a service is not touched while its creation is refused.
+ * those of other services, but what depends on it waits: a service is not touched while its creation is refused, and
+ * no absent real server leaves a service whose new real servers, raised weights or own edit were refused or wait for
+ * another try. What was to be replaced goes on serving. A real server that its object drains leaves in any case.
  */
-export async function applyChanges(
-  changes: readonly Change[],
-  hands: Hands,
-  gate: RetryGate,
-  nowMs: number,
-): Promise<ApplyResult> {
+export async function applyChanges(changes: readonly Change[], options: ApplyOptions): Promise<ApplyResult> {
+  const { hands, gate, nowMs, desired } = options;
   const applied: Change[] = [];
   const failures: ChangeFailure[] = [];
   const settle = (change: Change, outcome: OperationOutcome): void => {
@@ -65,15 +72,24 @@ export async function applyChanges(
       });
     }
   };
-  const open = selectOpen(changes, gate, nowMs);
+  /** Services with an earlier change that is not done. */
+  const hindered = new Set<string>();
+  const open = selectOpen(changes, gate, nowMs, hindered);
+  let waiting = changes.length - open.length;
   for (const run of groupRuns(open)) {
-    const outcomes = await applyRun(run, hands);
-    run.forEach((change, index) => {
+    const ready = run.filter(
+      (change) => !isLowering(change) || !hindered.has(serviceOf(change)) || isAskedFor(change, desired),
+    );
+    waiting += run.length - ready.length;
+    const outcomes = await applyRun(ready, hands);
+    ready.forEach((change, index) => {
       const outcome = outcomes[index];
-      if (outcome !== undefined) settle(change, outcome);
+      if (outcome === undefined) return;
+      settle(change, outcome);
+      if (change.type === 'ipvs' && outcome !== 'done') hindered.add(serviceOf(change));
     });
   }
-  return { applied, failures, waiting: changes.length - open.length };
+  return { applied, failures, waiting };
 }
 
 /** One line per failure that a person has not seen yet. */
@@ -88,7 +104,12 @@ export function logFailures(failures: readonly ChangeFailure[], logger: Logger):
   }
 }
 
-function selectOpen(changes: readonly Change[], gate: RetryGate, nowMs: number): readonly Change[] {
+function selectOpen(
+  changes: readonly Change[],
+  gate: RetryGate,
+  nowMs: number,
+  hindered: Set<string>,
+): readonly Change[] {
   const closedServices = new Set<string>();
   return changes.filter((change) => {
     if (change.type === 'ipvs') {
@@ -96,6 +117,7 @@ function selectOpen(changes: readonly Change[], gate: RetryGate, nowMs: number):
       if (closedServices.has(service)) return false;
       if (gate.isOpen(gateKey(change), nowMs)) return true;
       if (change.operation.type === 'addVirtualService') closedServices.add(service);
+      if (!isLowering(change)) hindered.add(service);
       return false;
     }
     return gate.isOpen(gateKey(change), nowMs);
@@ -129,15 +151,50 @@ async function applyRun(run: readonly Change[], hands: Hands): Promise<readonly 
   }
 }
 
-/** Runs of one type; the order between runs is the plan's and is kept. */
+/**
+ * Runs of one type; the order between runs is the plan's and is kept. What lowers a service begins a run of its own:
+ * it goes to the kernel only when the outcome of what raised it is known.
+ */
 function groupRuns(changes: readonly Change[]): Change[][] {
   const runs: Change[][] = [];
+  let last: Change | undefined;
   for (const change of changes) {
     const run = runs.at(-1);
-    if (run !== undefined && run[0]?.type === change.type) run.push(change);
+    const isSameKind = last?.type === change.type && isLowering(last) === isLowering(change);
+    if (run !== undefined && isSameKind) run.push(change);
     else runs.push([change]);
+    last = change;
   }
   return runs;
+}
+
+/** Whether a service is worse off after this change: a real server leaves, or the fallback that made up for it goes. */
+function isLowering(change: Change): boolean {
+  if (change.type !== 'ipvs') return false;
+  const { operation, reason } = change;
+  switch (operation.type) {
+    case 'deleteVirtualService':
+    case 'deleteRealServer':
+      return true;
+    case 'editRealServer':
+      return operation.config.weight === 0;
+    case 'editVirtualService':
+      return reason === 'FallbackWhileQuiesced' && (operation.config.flags & serviceFlags.SCHED1) === 0;
+    case 'addVirtualService':
+    case 'addRealServer':
+      return false;
+  }
+}
+
+/** Whether an object names the real server that leaves; the others leave because no object does. */
+function isAskedFor(change: Change, desired: Pick<DesiredState, 'services'>): boolean {
+  if (change.type !== 'ipvs' || !('realServer' in change.operation)) return false;
+  const realServer = formatRealServerKey(change.operation.realServer);
+  return desired.services.get(serviceOf(change))?.realServers.has(realServer) ?? false;
+}
+
+function serviceOf(change: Change): string {
+  return change.type === 'ipvs' ? formatVirtualServiceKey(change.operation.service) : '';
 }
 
 function attempt(action: () => unknown): OperationOutcome {

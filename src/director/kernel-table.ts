@@ -37,11 +37,14 @@ export class KernelTable {
 
   /** Reads the whole table. The fingerprint is taken first: a change during the dump shows at the next check. */
   load(): void {
+    // A dump that fails leaves the old belief, which is to be read again before anybody trusts it.
+    this.#isLoaded = false;
     this.#fingerprint = this.#readFingerprint();
-    this.#table = new Map();
+    const table = new Map<string, MutableVirtualService>();
     for (const [key, service] of this.#client.observeTable({ stats: false })) {
-      this.#table.set(key, { ...service, realServers: new Map(service.realServers) });
+      table.set(key, { ...service, realServers: new Map(service.realServers) });
     }
+    this.#table = table;
     this.#isLoaded = true;
   }
 

@@ -97,10 +97,15 @@ export class LedgerStore {
     }
   }
 
-  /** Writes only what differs from the last write. @throws the file system's error. */
+  /** Whether somebody removed the file that was written. */
+  isMissing(): boolean {
+    return this.#lastWritten !== '' && !existsSync(join(this.#directory, ledgerFile));
+  }
+
+  /** Writes only what differs from the last write, or is gone. @throws the file system's error. */
   write(ledger: Ledger): void {
     const text = encodeLedger(ledger);
-    if (text === this.#lastWritten) return;
+    if (text === this.#lastWritten && !this.isMissing()) return;
     writeFileAtomically(join(this.#directory, ledgerFile), text);
     this.#lastWritten = text;
   }

@@ -3,6 +3,7 @@ import type { Logger } from '../base/index.ts';
 import { IpvsClient, ipvsTableFingerprint } from '../ipvs/index.ts';
 import { openLink } from '../link/index.ts';
 import { loadLibc } from '../netlink/index.ts';
+import type { Libc } from '../netlink/index.ts';
 import { Host, readProcTable } from './host.ts';
 
 export interface OpenHostOptions {
@@ -10,14 +11,17 @@ export interface OpenHostOptions {
   readonly logger: Logger;
   /** Receives decoded netlink traffic, a line each. */
   readonly netlinkDebug?: ((line: string) => void) | undefined;
+  /** @default the C library of this process */
+  readonly libc?: Libc | undefined;
 }
 
 /**
  * Opens the kernel of this network namespace.
  * @throws LvsError LVS_IPVS_UNAVAILABLE, LVS_KERNEL_PERMISSION, LVS_LIBC_UNAVAILABLE, LVS_NETLINK_SOCKET
  */
-export function openHost({ configuration, logger, netlinkDebug }: OpenHostOptions): Host {
-  const libc = loadLibc();
+export function openHost(options: OpenHostOptions): Host {
+  const { configuration, logger, netlinkDebug } = options;
+  const libc = options.libc ?? loadLibc();
   const client = IpvsClient.open({ libc, ...(netlinkDebug === undefined ? {} : { debug: netlinkDebug }) });
   try {
     const link = openLink({

@@ -1,11 +1,13 @@
 import type { DirectorConfiguration } from '../api/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
 import { openManifestFolder } from '../manifests/index.ts';
-import { computeChanges, computeDesiredState, formatPlan } from '../plan/index.ts';
+import { computeChanges, formatPlan } from '../plan/index.ts';
 import { computeFacts } from './facts.ts';
+import { computeFirstGoal } from './first-goal.ts';
 import { LastGoodStore } from './last-good.ts';
 import { readLedgerOnly } from './ledger.ts';
 import { ManifestSource } from './manifest-source.ts';
+import { massRemovalPolicy } from './mass-removal-policy.ts';
 import { openHost } from './open-host.ts';
 import { SchedulerCatalogue } from './scheduler-catalogue.ts';
 import type { ProblemStatus } from './status.ts';
@@ -53,7 +55,7 @@ export function previewChanges(options: PreviewOptions): Preview {
       unavailableSchedulers: new SchedulerCatalogue(host).unavailable(view.resources.virtualServices),
       configuration,
     });
-    const desired = computeDesiredState({ ...view.resources, facts, allocations: ledger.allocations });
+    const desired = computeFirstGoal({ ...view.resources, facts, allocations: ledger.allocations }, lastGood);
     host.observeSysctls(desired.sysctls.keys());
     const plan = computeChanges({
       desired,
@@ -65,6 +67,7 @@ export function previewChanges(options: PreviewOptions): Preview {
       listNumber: view.listNumber,
       isComplete: view.isComplete,
       nowMs: clock.wallMs(),
+      massRemoval: massRemovalPolicy(configuration),
     });
     const refusals = desired.refusals.map((refusal) => ({
       where: source.locate(refusal.object, refusal.path) ?? refusal.object.name,

@@ -1,6 +1,7 @@
 import type { DirectorConfiguration } from '../api/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
 import { openManifestFolder } from '../manifests/index.ts';
+import type { Libc } from '../netlink/index.ts';
 import { DirectorAgent } from './agent.ts';
 import { LastGoodStore } from './last-good.ts';
 import { LedgerStore } from './ledger.ts';
@@ -19,6 +20,8 @@ export interface RunDirectorOptions {
   readonly version: string;
   readonly pid: number;
   readonly netlinkDebug?: ((line: string) => void) | undefined;
+  /** @default the C library of this process */
+  readonly libc?: Libc | undefined;
 }
 
 export interface RunningDirector {
@@ -38,7 +41,7 @@ export async function runDirector(options: RunDirectorOptions): Promise<RunningD
   const lock = await acquireDirectorLock();
   try {
     const ledgerStore = new LedgerStore(options.stateDirectory);
-    const host = openHost({ configuration, logger, netlinkDebug: options.netlinkDebug });
+    const host = openHost(options);
     const lastGood = new LastGoodStore(options.stateDirectory, logger);
     const source = new ManifestSource({
       folder: openManifestFolder(options.manifestFolder, clock),
