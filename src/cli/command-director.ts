@@ -28,8 +28,7 @@ NETLINK_DEBUG=1 in the environment prints the decoded netlink traffic on stderr.
       name: 'on-stop',
       type: 'string',
       placeholder: 'keep|withdraw',
-      description:
-        'What a stop leaves behind: everything, or nothing (virtual addresses first, then services).',
+      description: 'What a stop leaves behind: everything, or nothing.',
       default: 'keep',
     },
     {

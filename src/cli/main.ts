@@ -1,5 +1,13 @@
 import { runCommandLine } from './run.ts';
 
+// A reader that has seen enough ("| head") closes the pipe: no reason to fail, least of all for a director whose log
+// nobody collects any more.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 // The one place that touches the process: everything else gets it as arguments.
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   out: (text) => process.stdout.write(text),

@@ -20,7 +20,9 @@ const commands: readonly Command[] = [
 export async function runCommandLine(argv: readonly string[], io: CommandIo): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    const command = name === 'help' && rest[0] !== undefined ? findCommand(rest[0]) : undefined;
+    const topic = name === 'help' ? rest[0] : undefined;
+    const command = topic === undefined ? undefined : findCommand(topic);
+    if (topic !== undefined && command === undefined) return refuseCommand(topic, io);
     io.out(command === undefined ? formatOverview() : formatCommandHelp(command));
     return name === undefined ? 2 : 0;
   }
@@ -29,10 +31,7 @@ export async function runCommandLine(argv: readonly string[], io: CommandIo): Pr
     return 0;
   }
   const command = findCommand(name);
-  if (command === undefined) {
-    io.err(`lvs-operator: there is no command "${name}". See: lvs-operator --help\n`);
-    return 2;
-  }
+  if (command === undefined) return refuseCommand(name, io);
   try {
     const input = parseCommandLine(command, rest);
     if (input.help) {
@@ -51,6 +50,11 @@ export async function runCommandLine(argv: readonly string[], io: CommandIo): Pr
     }
     throw error;
   }
+}
+
+function refuseCommand(name: string, io: CommandIo): number {
+  io.err(`lvs-operator: there is no command "${name}". See: lvs-operator --help\n`);
+  return 2;
 }
 
 function findCommand(name: string): Command | undefined {
