@@ -1,8 +1,7 @@
-import path from 'node:path';
 import { bootLab, describeLabResult } from '../lab/kernel.ts';
 import { bundleForLab } from './bundle.ts';
 import type { FileRun, ProcessEnd } from './file-run.ts';
-import { nodeTestArguments, repository } from './native.ts';
+import { nodeTestArguments, reporterFile } from './native.ts';
 import type { NativeOptions } from './native.ts';
 
 let reporterBundle: Promise<string> | undefined;
@@ -12,7 +11,7 @@ export async function runInOwnLab(run: FileRun, options: NativeOptions): Promise
   let bundle: string;
   let reporter: string;
   try {
-    reporterBundle ??= bundleForLab(path.join(repository, 'test/runner/reporter.ts'));
+    reporterBundle ??= bundleForLab(reporterFile);
     reporter = await reporterBundle;
     bundle = await bundleForLab(run.file);
   } catch (error) {

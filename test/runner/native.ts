@@ -1,8 +1,12 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { FileRun, ProcessEnd } from './file-run.ts';
 
 export const repository = path.resolve(import.meta.dirname, '../..');
+
+/** The reporter that every test process loads. */
+export const reporterFile = fileURLToPath(import.meta.resolve('./reporter.ts'));
 
 export interface NativeOptions {
   readonly timeoutMs: number;
@@ -25,8 +29,7 @@ export function nodeTestArguments(reporter: string, file: string, namePattern: s
 /** Runs a test file in a process of its own on this machine. */
 export function runNatively(run: FileRun, options: NativeOptions): Promise<ProcessEnd> {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const reporter = path.join(import.meta.dirname, 'reporter.ts');
-  const child = spawn(process.execPath, nodeTestArguments(reporter, run.file, options.namePattern), {
+  const child = spawn(process.execPath, nodeTestArguments(reporterFile, run.file, options.namePattern), {
     cwd: repository,
     // Types are stripped once and not on every start.
     env: { NODE_COMPILE_CACHE: path.join(repository, 'build/compile-cache'), ...env },
