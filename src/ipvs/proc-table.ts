@@ -1,8 +1,9 @@
 /**
  * A cheap answer to "is the kernel table still what I left?": a fingerprint of /proc/net/ip_vs that ignores what
  * traffic moves (the active and inactive connection counts) and the order in which the kernel's hash tables list
- * things. It covers keys, schedulers, flags, forwarding methods and weights; thresholds and tunnel types are not in that
- * file, so a full dump now and then stays necessary.
+ * things. It covers keys, schedulers, persistence, one-packet, forwarding methods and weights. That file does not show
+ * scheduler flags, persistence engines, thresholds and tunnels, nor the family of a mark, so a full look now and then
+ * stays necessary.
  *
  * Layout (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_info_seq_show): three lines of heading, then per service one line that
  * begins with its protocol, and per real server one that begins with `  ->` and ends with weight, active, inactive.

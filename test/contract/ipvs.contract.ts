@@ -54,7 +54,8 @@ export function describeIpvsContract(name: string, openWorld: () => Promise<Ipvs
 
 type Given = () => { client: IpvsClient; world: IpvsWorld };
 
-function empty(client: IpvsClient): void {
+/** Deletes every service, as a director would that owned them all. */
+export function empty(client: IpvsClient): void {
   const deletions = [...client.observeTable().values()].map(({ key }): IpvsOperation => ({
     type: 'deleteVirtualService',
     service: key,
@@ -259,7 +260,7 @@ function describeRefusals(given: Given): void {
     ],
     [
       'a server without its service',
-      { ...badServer('10.0.0.9'), service: service('TCP', '192.0.2.99', 80) } as IpvsOperation,
+      { ...badServer('10.0.0.9'), service: service('TCP', '192.0.2.99', 80) },
       3,
       /virtual service of this real server does not exist/,
     ],
