@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   cpSync,
@@ -14,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { bootLab, describeLabResult } from '../lab/kernel.ts';
 import type { LabOptions, LabResult } from '../lab/kernel.ts';
 
@@ -131,6 +133,19 @@ suite('booting the lab', () => {
     const { result } = await boot('sleep 600', { signal: AbortSignal.abort() });
     assert.deepEqual(result, { outcome: 'aborted' });
     assertNothingLeft();
+  });
+
+  test('a lab whose parent is killed without warning ends too', async () => {
+    const parent = spawn(process.execPath, ['test/lab/main.ts', 'sh', '-c', 'echo begun; sleep 600'], {
+      cwd: repository,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    await once(parent.stdout, 'data');
+    assert.notDeepEqual(labProcesses(), []);
+    parent.kill('SIGKILL');
+    for (let tries = 0; tries < 100 && labProcesses().length > 0; tries += 1) await sleep(100);
+    assert.deepEqual(labProcesses(), []);
+    for (const left of readdirSync(temporary)) rmSync(path.join(temporary, left), { recursive: true });
   });
 
   test('npm run lab passes output and exit status through', async () => {
