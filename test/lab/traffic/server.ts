@@ -38,7 +38,7 @@ for (const port of roles.echo ?? []) {
 }
 for (const port of roles.udp ?? []) {
   for (const type of ['udp4', 'udp6'] as const) {
-    const socket = dgram.createSocket({ type, ipv6Only: true });
+    const socket = dgram.createSocket({ type, ipv6Only: type === 'udp6' });
     socket.on('message', (_message, from) => socket.send(roles.name, from.port, from.address));
     opened.push(new Promise((resolve) => socket.bind(port, () => resolve(undefined))));
   }
