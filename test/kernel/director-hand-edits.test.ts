@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { rmSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { LabDirector } from '../lab/director-process.ts';
+import { layOutNetwork } from '../lab/network.ts';
+import type { LabNetwork } from '../lab/network.ts';
+import { holdConnections, startServers } from '../lab/traffic.ts';
+import type { HoldCounts, RunningTraffic } from '../lab/traffic.ts';
+import { Eyes, configFlags, sleep, until } from './director-eyes.ts';
+import { file, labPool, realServer, virtualService } from './director-objects.ts';
+
+/**
+ * What other hands change is put right, without a reset for those who are connected. The cheap look comes every second
+ * (driftCheckSeconds 1), so a repair takes 1.5 s on a machine at rest; times are printed and not asserted that tightly.
+ */
+
+const ports = [
+  { name: 'http', port: 80 },
+  { name: 'echo', port: 7 },
+];
+let network: LabNetwork;
+let director: LabDirector;
+let eyes: Eyes;
+let vip: string;
+let held: RunningTraffic<HoldCounts>;
+
+before(async () => {
+  network = await layOutNetwork({ realServers: 2 });
+  vip = network.vip4(0);
+  await startServers(network.realServers, { http: [80], echo: [7] });
+  director = new LabDirector(
+    network.director,
+    {
+      'pool.yaml': labPool,
+      'web.yaml': virtualService('web', vip, { ports, sourceRanges: ['192.0.2.0/24'] }),
+      'web-all.yaml': realServer('web', ['198.51.100.11', '198.51.100.12'], { upperThreshold: 5000 }),
+      'other.yaml': file(
+        virtualService('other', network.routedVip4(0), { persistence: { timeoutSeconds: 60 } }),
+        realServer('other', '198.51.100.11'),
+      ),
+    },
+    configFlags({ driftCheckSeconds: 1, fullCheckSeconds: 4 }),
+  );
+  await director.start();
+  eyes = new Eyes(network.director);
+  held = await holdConnections(network.client, { host: vip, port: 7, connections: 20, everyMs: 200 });
+});
+
+after(async () => {
+  await director.stop();
+  eyes.close();
+  await network.remove();
+});
+
+const ledger = (): string => join(director.stateDirectory, 'ledger.json');
+const sysctl = 'net/ipv4/vs/expire_nodest_conn';
+
+function hostText(): string {
+  const rules = eyes.link.observePacketRules({ isFull: true });
+  const sysctls = [...eyes.link.observeSysctls([sysctl, 'net/ipv4/ip_forward'])];
+  return [
+    ...eyes.tableLines(),
+    ...eyes.addressLines(),
+    ...sysctls,
+    JSON.stringify(rules),
+    existsSync(ledger()),
+  ].join('\n');
+}
+
+interface HandEdit {
+  readonly what: string;
+  /** Of ipvsadm, or a whole command. */
+  readonly command: (() => readonly string[]) | 'remove the ledger';
+  /** Seen by the full check alone, which reads what /proc/net/ip_vs does not print. */
+  readonly isSeenByFullCheckOnly?: true;
+}
+
+const service = (): string[] => ['-t', `${vip}:7`];
+const handEdits: readonly HandEdit[] = [
+  { what: 'a service is deleted', command: () => ['ipvsadm', '-D', ...service()] },
+  {
+    what: 'a flag is added to a service',
+    command: () => ['ipvsadm', '-E', ...service(), '-s', 'mh', '-b', 'mh-port'],
+  },
+  { what: 'the scheduler is changed', command: () => ['ipvsadm', '-E', ...service(), '-s', 'wlc'] },
+  {
+    what: 'the persistence is changed',
+    command: () => ['ipvsadm', '-E', '-t', `${network.routedVip4(0)}:80`, '-s', 'rr', '-p', '99'],
+  },
+  {
+    what: 'a real server is deleted',
+    command: () => ['ipvsadm', '-d', ...service(), '-r', '198.51.100.11:7'],
+  },
+  {
+    what: 'a real server is added',
+    command: () => ['ipvsadm', '-a', ...service(), '-r', '198.51.100.99:7', '-m', '-w', '5'],
+  },
+  {
+    what: 'a weight is changed',
+    command: () => ['ipvsadm', '-e', ...service(), '-r', '198.51.100.11:7', '-m', '-w', '0', '-x', '5000'],
+  },
+  {
+    what: 'the forwarding is changed',
+    command: () => ['ipvsadm', '-e', ...service(), '-r', '198.51.100.12:7', '-g', '-w', '100', '-x', '5000'],
+  },
+  {
+    what: 'a threshold is changed',
+    command: () => ['ipvsadm', '-e', ...service(), '-r', '198.51.100.12:7', '-m', '-w', '100', '-x', '9'],
+    isSeenByFullCheckOnly: true,
+  },
+  { what: 'a VIP is removed', command: () => ['ip', 'addr', 'del', `${vip}/32`, 'dev', 'eth0'] },
+  { what: 'a routed VIP goes with its device', command: () => ['ip', 'link', 'del', 'lvs0'] },
+  {
+    what: 'our chain is flushed',
+    command: () => ['sh', '-c', 'iptables-legacy -S | sed -n "s/^-N /-F /p" | xargs -n 2 iptables-legacy'],
+  },
+  {
+    what: 'the jumps to our chains are deleted',
+    command: () => ['iptables-legacy', '-F', 'INPUT'],
+  },
+  { what: 'a sysctl is changed', command: () => ['sh', '-c', `echo 1 >/proc/sys/${sysctl}`] },
+  { what: 'the ledger is removed', command: 'remove the ledger' },
+];
+
+describe('changes by other hands', () => {
+  for (const { what, command, isSeenByFullCheckOnly } of handEdits) {
+    it(`are undone: ${what}`, async () => {
+      const goal = hostText();
+      if (command === 'remove the ledger') {
+        rmSync(ledger());
+        assert.ok(!existsSync(ledger()));
+      } else {
+        await network.director.check(command());
+        assert.notEqual(hostText(), goal, 'the edit has an effect');
+      }
+      const tookMs = await until(what, () => hostText() === goal, 8000);
+      console.log(`${what}: repaired after ${tookMs} ms`);
+      // The look that comes every second, with room for a loaded machine; or the full one, every 4 s here.
+      assert.ok(tookMs < (isSeenByFullCheckOnly === true ? 7000 : 4000), `repaired after ${tookMs} ms`);
+    });
+  }
+
+  it('reset no connection', async () => {
+    await sleep(500);
+    const counts = await held.stop();
+    console.log(`held ${counts.opened}, broken ${counts.broken}, longest gap ${counts.longestGapMs} ms`);
+    assert.deepEqual([counts.opened, counts.broken, counts.failures], [20, 0, {}]);
+  });
+
+  // With the last service of a family IPVS unhooks itself (ip_vs_unregister_hooks), the next packet reaches the host's
+  // own TCP, and that answers with a reset. No repair can be quick enough for a busy connection.
+  it('are undone when the whole table is flushed, and new clients are served again', async () => {
+    const goal = hostText();
+    const cut = await holdConnections(network.client, { host: vip, port: 7, connections: 10, everyMs: 100 });
+    await network.director.check(['ipvsadm', '-C']);
+    const tookMs = await until('the table', () => hostText() === goal, 8000);
+    await sleep(1500);
+    const counts = await cut.stop();
+    console.log(
+      `flush: repaired after ${tookMs} ms, broken ${counts.broken} of ${counts.opened}`,
+      counts.failures,
+    );
+    const fresh = await holdConnections(network.client, {
+      host: vip,
+      port: 7,
+      connections: 10,
+      everyMs: 100,
+    });
+    assert.deepEqual([(await fresh.stop()).opened], [10]);
+  });
+});
