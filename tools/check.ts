@@ -56,7 +56,11 @@ function run(command: readonly string[]): Promise<{ code: number; output: string
     const searchPath = `${path.dirname(process.execPath)}${path.delimiter}${process.env['PATH'] ?? ''}`;
     const child = spawn(file, args, {
       cwd: root,
-      env: { ...process.env, PATH: searchPath, FORCE_COLOR: process.stdout.isTTY ? '1' : '0' },
+      env: {
+        ...process.env,
+        PATH: searchPath,
+        ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : { NO_COLOR: '1' }),
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

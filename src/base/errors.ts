@@ -6,7 +6,6 @@
  */
 export const errorCodes = {
   LVS_ADDRESS_INVALID: 'An IP address, CIDR or address range could not be read.',
-  LVS_MANIFEST_INVALID: 'A manifest could not be read: YAML, unknown field or a value outside its limits.',
   LVS_MANIFEST_FOLDER: 'The manifest folder is missing, unreadable or empty.',
   LVS_CONFIG_INVALID: 'The director configuration file, a flag or an environment variable is not valid.',
   LVS_LEDGER_INVALID: 'The ledger file is damaged or was written by a newer version.',
