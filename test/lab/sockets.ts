@@ -45,7 +45,7 @@ export interface AskOptions {
   readonly from?: string;
   /** @default the host's choice */
   readonly fromPort?: number;
-  /** @default 1500 */
+  /** @default 5000 */
   readonly timeoutMs?: number;
 }
 
@@ -130,7 +130,7 @@ export class LabSockets {
   async hold(host: LabHost, vip: string, port: number, options: AskOptions = {}): Promise<HeldConnection> {
     const socket = this.connect(host, vip, port, options);
     const result = await new Promise<string>((resolve) => {
-      const timer = setTimeout(() => resolve('timeout'), options.timeoutMs ?? 1500);
+      const timer = setTimeout(() => resolve('timeout'), options.timeoutMs ?? 5000);
       const settle = (text: string): void => {
         clearTimeout(timer);
         resolve(text);
@@ -166,7 +166,7 @@ export class LabSockets {
     const socket = await this.#datagramSocket(fd, vip);
     const ask = async (port: number): Promise<Answer> => {
       const text = await new Promise<string>((resolve) => {
-        const timer = setTimeout(() => resolve('timeout'), options.timeoutMs ?? 1500);
+        const timer = setTimeout(() => resolve('timeout'), options.timeoutMs ?? 5000);
         const settle = (answer: string): void => {
           clearTimeout(timer);
           socket.removeAllListeners('message');
