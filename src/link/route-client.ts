@@ -16,6 +16,7 @@ import {
 } from './rtnetlink-codec.ts';
 import type { RouteRequest } from './rtnetlink-codec.ts';
 import { RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK } from './rtnetlink-uapi.ts';
+import { rtnetlinkNames } from './debug-names.ts';
 import { routedVipDevice, vipAddressProtocol } from './types.ts';
 import type { ObservedAddress, ObservedLink, VipBinding, VipOutcome } from './types.ts';
 import { missingLinkError } from './uplinks.ts';
@@ -37,7 +38,8 @@ export class RouteClient {
 
   /** @throws LvsError LVS_NETLINK_SOCKET */
   static open(options: RouteClientOptions): RouteClient {
-    const socket = { ...options, protocol: NETLINK_ROUTE };
+    const debug = options.debug === undefined ? {} : { debug: { ...options.debug, names: rtnetlinkNames } };
+    const socket = { libc: options.libc, ...debug, protocol: NETLINK_ROUTE };
     const connection = NetlinkConnection.open(socket);
     try {
       const groups = [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR];

@@ -1,7 +1,8 @@
-import { isLvsError } from '../base/index.ts';
+import { ipFromBytes, isLvsError } from '../base/index.ts';
 import type { AttributeReader } from './attribute-reader.ts';
 import { formatErrno } from './errno.ts';
 import type { MessageReader } from './message-reader.ts';
+import { isLittleEndianHost } from './message-writer.ts';
 import { NLMSG_DONE, NLMSG_ERROR, NLMSG_MIN_TYPE } from './uapi.ts';
 
 /** What a family knows of its own messages, for NETLINK_DEBUG. All numbers print as they are where a name lacks. */
@@ -10,13 +11,20 @@ export interface NetlinkNames {
   messageName(message: MessageReader): string | undefined;
   /** Bytes of the family header of this message. */
   headerLength(message: MessageReader): number;
-  readonly attributes: AttributeNames;
+  /** The attributes that follow the header in this message. */
+  attributes(message: MessageReader): AttributeNames;
 }
 
-/** By attribute type. `nested` says that the payload is a run of attributes itself. */
-export type AttributeNames = Readonly<
-  Record<number, { readonly name: string; readonly nested?: AttributeNames }>
->;
+/** By attribute type. Without a hint the payload prints as hex. */
+export type AttributeNames = Readonly<Record<number, AttributeName>>;
+
+export interface AttributeName {
+  readonly name: string;
+  /** The payload is a run of attributes itself. */
+  readonly nested?: AttributeNames;
+  /** How to print a payload of the right length; `ip` is 4 or 16 bytes, IPv4 in the first 4 of 16 included. */
+  readonly as?: 'u8' | 'u16' | 'u16be' | 'u32' | 'text' | 'ip';
+}
 
 /** Where decoded traffic goes, one line per message, and how to read it. */
 export interface NetlinkDebug {
@@ -44,7 +52,7 @@ export function formatMessage(
       return `${direction} type ${message.type} ${head} ${message.payloadLength} bytes`;
     const name = names.messageName(message) ?? `type ${message.type}`;
     const attributes = message.attributes(names.headerLength(message), name);
-    return `${direction} ${name} ${head} ${formatAttributes(attributes, names.attributes)}`;
+    return `${direction} ${name} ${head} ${formatAttributes(attributes, names.attributes(message))}`.trimEnd();
   } catch (error) {
     // The line is for a person who hunts exactly such a message: show it rather than fail.
     if (!isLvsError(error)) throw error;
@@ -59,9 +67,23 @@ function formatAttributes(attributes: AttributeReader, names: AttributeNames): s
     const name = known?.name ?? String(attributes.type);
     const value =
       known?.nested === undefined
-        ? Buffer.from(attributes.bytes(name)).toString('hex')
+        ? formatPayload(attributes.bytes(name), known?.as)
         : `{${formatAttributes(attributes.nested(name), known.nested)}}`;
     parts.push(`${name}=${value}`);
   }
   return parts.join(' ');
+}
+
+function formatPayload(bytes: Uint8Array, as: AttributeName['as']): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (as === 'u8' && bytes.length === 1) return String(view.getUint8(0));
+  if (as === 'u16' && bytes.length === 2) return String(view.getUint16(0, isLittleEndianHost));
+  if (as === 'u16be' && bytes.length === 2) return String(view.getUint16(0));
+  if (as === 'u32' && bytes.length === 4) return String(view.getUint32(0, isLittleEndianHost));
+  if (as === 'text') return Buffer.from(bytes).toString('latin1').replace(/\0+$/, '');
+  if (as === 'ip' && (bytes.length === 4 || bytes.length === 16)) {
+    const isIpv4 = bytes.length === 4 || (bytes[0] !== 0 && bytes.subarray(4).every((byte) => byte === 0));
+    return ipFromBytes(isIpv4 ? bytes.subarray(0, 4) : bytes);
+  }
+  return Buffer.from(bytes).toString('hex');
 }
