@@ -4,6 +4,8 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { renderApiReference } from './generate-api-reference.ts';
+import { renderCustomResourceDefinitions } from './generate-crds.ts';
 import { renderErrorReference } from './generate-error-reference.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -16,7 +18,11 @@ export interface GeneratedFile {
 
 /** Everything that is generated. A new kind joins by adding its files here. */
 export function computeGeneratedFiles(): GeneratedFile[] {
-  return [{ path: 'docs/errors.md', content: renderErrorReference() }];
+  return [
+    { path: 'docs/errors.md', content: renderErrorReference() },
+    { path: 'docs/api.md', content: renderApiReference() },
+    ...renderCustomResourceDefinitions(),
+  ];
 }
 
 /** The generated files whose content on disk is missing or differs. */

@@ -1,9 +1,9 @@
 import type { AddressPoolSpec } from './address-pool.ts';
-import { duplicateViolations } from './duplicates.ts';
-import type { ObjectRule } from './problem.ts';
+import { duplicateViolations, twoSpellings } from './duplicates.ts';
+import type { ResourceRule } from './problem.ts';
 
 /** What the structure of an AddressPool cannot say. Paths begin at the object. */
-export const addressPoolRules: readonly ObjectRule<AddressPoolSpec>[] = [
+export const addressPoolRules: readonly ResourceRule<AddressPoolSpec>[] = [
   {
     name: 'DuplicateRange',
     promise: 'A network or range is listed once.',
@@ -14,11 +14,14 @@ export const addressPoolRules: readonly ObjectRule<AddressPoolSpec>[] = [
         'realServerCIDRs',
       ]),
     ],
+    cel: [],
+    beyondApiServer: twoSpellings,
   },
   {
     name: 'DuplicateNamespace',
     promise: 'A namespace is listed once.',
     violations: ({ namespaces }) => duplicateViolations(namespaces, (name) => name, ['spec', 'namespaces']),
+    cel: [],
   },
   {
     name: 'DefaultPoolEmpty',
@@ -32,5 +35,13 @@ export const addressPoolRules: readonly ObjectRule<AddressPoolSpec>[] = [
             },
           ]
         : [],
+    cel: [
+      {
+        at: ['spec'],
+        rule: '!self.default || self.addresses.size() > 0',
+        message: 'is true, but spec.addresses is empty; add addresses or remove it',
+        fieldPath: '.default',
+      },
+    ],
   },
 ];

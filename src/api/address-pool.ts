@@ -1,16 +1,16 @@
 import type * as z from 'zod';
-import { cidr, fields, flag, ipRange, list, text } from './fields.ts';
+import { cidr, fields, flag, ipRange, set, text } from './fields.ts';
 import type { Immutable } from './immutable.ts';
 import type { Metadata, apiVersion } from './metadata.ts';
 
 export const addressPoolSpecSchema = fields(
   {
-    addresses: list(ipRange(), 0, 256)
-      .default([])
+    addresses: set(ipRange(), 0, 256)
+      .prefault([])
       .describe(
         'Virtual addresses of the pool: networks (192.0.2.0/24) or ranges (192.0.2.10-192.0.2.20). Every address of a network is usable.',
       ),
-    namespaces: list(
+    namespaces: set(
       text('the name of a namespace, or "*" for all', /^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$/, 63),
       0,
       256,
@@ -22,8 +22,8 @@ export const addressPoolSpecSchema = fields(
     default: flag()
       .default(false)
       .describe('VirtualServices that name neither an address nor a pool take theirs from here.'),
-    realServerCIDRs: list(cidr(), 0, 256)
-      .default([])
+    realServerCIDRs: set(cidr(), 0, 256)
+      .prefault([])
       .describe('Networks that static RealServer addresses of these namespaces may lie in. Empty: none.'),
   },
   {

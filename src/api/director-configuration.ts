@@ -12,7 +12,7 @@ const maxTimeoutSeconds = 7 * 24 * 3600;
 /** IFNAMSIZ is 16 with the closing zero; the kernel's dev_valid_name() refuses "/", ":" and white space. */
 const interfaceName = text('the name of a network interface', /^(?!\.{1,2}$)[^\s/:]{1,15}$/, 15);
 
-const directorConfigurationSchema = fields({
+export const directorConfigurationSchema = fields({
   apiVersion: z.literal(apiVersion, { error: () => `must be ${apiVersion}` }),
   kind: z.literal('DirectorConfiguration', { error: () => 'must be DirectorConfiguration' }),
   uplinks: list(
@@ -32,7 +32,7 @@ const directorConfigurationSchema = fields({
       'Interfaces that virtual addresses are bound to and announced on. Default: every interface with an address and a network on-link.',
     ),
   reservedCIDRs: list(cidr(), 0, 1024)
-    .default([])
+    .prefault([])
     .describe('Networks that hold neither virtual addresses nor real servers, whatever the pools say.'),
   timeouts: fields({
     tcpSeconds: integer(1, maxTimeoutSeconds)
@@ -83,7 +83,7 @@ export type DirectorConfiguration = Immutable<
   Omit<z.output<typeof directorConfigurationSchema>, 'apiVersion' | 'kind'>
 >;
 
-const rules: readonly ObjectRule<DirectorConfiguration>[] = [
+export const directorConfigurationRules: readonly ObjectRule<DirectorConfiguration>[] = [
   {
     name: 'DuplicateUplink',
     promise: 'An uplink is listed once.',
@@ -110,7 +110,7 @@ export function parseDirectorConfiguration(value: unknown): ParseResult<Director
   const parsed = parseWith(directorConfigurationSchema, value);
   if (!parsed.ok) return parsed;
   const { apiVersion: _version, kind: _kind, ...configuration } = parsed.value;
-  const problems = checkRules(rules, configuration);
+  const problems = checkRules(directorConfigurationRules, configuration);
   return problems.length === 0 ? { ok: true, value: configuration } : { ok: false, problems };
 }
 

@@ -1,5 +1,9 @@
 import type { FieldPath, RuleViolation } from './problem.ts';
 
+/** Why an API server, which compares the entries of a set as text, cannot find every repetition. */
+export const twoSpellings =
+  'An API server compares the text; two spellings of one address or network are found by the director.';
+
 /**
  * One violation for every entry of a list that repeats an earlier one.
  * @param key what must differ; undefined: the entry is not compared.

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { LvsError, parseCidr, parseIpAddress, parseIpRange } from '../base/index.ts';
 import type { Cidr, IpAddress, IpRange } from '../base/index.ts';
+import { isCidrCel, isIpAddressCel, isIpRangeCel } from './cel.ts';
 import { nearestWord } from './nearest-word.ts';
 import { describeValue } from './describe-value.ts';
 
@@ -75,10 +76,17 @@ export function choice<const Words extends readonly [string, ...string[]]>(words
   });
 }
 
+/** The key of a schema's metadata that names the form of a text for the reference; no CRD has it. */
+export const formKey = 'x-lvs-form';
+
 /** Text of a certain form. `what` names the form for people. */
 export function text(what: string, pattern: RegExp, maxLength: number) {
   const error = (misfit: Misfit) => wanted(what, misfit.input);
-  return z.string({ error }).max(maxLength, { error }).regex(pattern, { error });
+  return z
+    .string({ error })
+    .max(maxLength, { error })
+    .regex(pattern, { error })
+    .meta({ [formKey]: what });
 }
 
 /** DNS-1123 label, as Kubernetes asks of namespaces and port names. */
@@ -99,8 +107,30 @@ export function objectName(what: string) {
   );
 }
 
-/** A list with limits on its length. */
+/** A list with limits on its length. Whoever applies it in Kubernetes owns the whole of it. */
 export function list<Element extends z.ZodType>(element: Element, minimum: number, maximum: number) {
+  return limitedList(element, minimum, maximum).meta({ 'x-kubernetes-list-type': 'atomic' });
+}
+
+/** A list of single values without order, to which several may contribute. That none is repeated is left to a rule. */
+export function set<Element extends z.ZodType>(element: Element, minimum: number, maximum: number) {
+  return limitedList(element, minimum, maximum).meta({ 'x-kubernetes-list-type': 'set' });
+}
+
+/** A list of entries that are told apart by some of their fields, which are required or have a default. */
+export function keyedList<Element extends z.ZodType>(
+  element: Element,
+  keys: readonly string[],
+  minimum: number,
+  maximum: number,
+) {
+  return limitedList(element, minimum, maximum).meta({
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': keys,
+  });
+}
+
+function limitedList<Element extends z.ZodType>(element: Element, minimum: number, maximum: number) {
   const error = (misfit: Misfit) =>
     Array.isArray(misfit.input)
       ? `must have ${minimum} to ${maximum} entries, not ${misfit.input.length}`
@@ -112,22 +142,27 @@ export function list<Element extends z.ZodType>(element: Element, minimum: numbe
 const maxAddressTextLength = 100;
 
 export function ipAddress() {
-  return addressText<IpAddress>('an IP address', parseIpAddress);
+  return addressText<IpAddress>('an IP address', parseIpAddress, isIpAddressCel);
 }
 
 export function cidr() {
-  return addressText<Cidr>('a network such as 192.0.2.0/24 or 2001:db8::/32', parseCidr);
+  return addressText<Cidr>('a network such as 192.0.2.0/24 or 2001:db8::/32', parseCidr, isCidrCel);
 }
 
 export function ipRange() {
-  return addressText<IpRange>('a network (192.0.2.0/24) or a range (192.0.2.10-192.0.2.20)', parseIpRange);
+  return addressText<IpRange>(
+    'a network (192.0.2.0/24) or a range (192.0.2.10-192.0.2.20)',
+    parseIpRange,
+    isIpRangeCel,
+  );
 }
 
-function addressText<Parsed>(what: string, parse: (text: string) => Parsed) {
+function addressText<Parsed>(what: string, parse: (text: string) => Parsed, rule: string) {
   const error = (misfit: Misfit) => wanted(what, misfit.input);
   return z
     .string({ error })
     .max(maxAddressTextLength, { error })
+    .meta({ [formKey]: what, 'x-kubernetes-validations': [{ rule, message: `must be ${what}` }] })
     .transform((written, context): Parsed => {
       try {
         return parse(written);

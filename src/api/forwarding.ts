@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import type { CelRule } from './cel.ts';
 import { choice, fields, flag, integer } from './fields.ts';
 import type { Immutable } from './immutable.ts';
 import type { FieldPath, RuleViolation } from './problem.ts';
@@ -93,4 +94,47 @@ export function tunnelViolations(
     });
   }
   return violations;
+}
+
+/** The same in CEL. `path` leads to the forwarding. */
+export function tunnelCel(path: readonly string[]): readonly CelRule[] {
+  const tunnel = [...path, 'tunnel'];
+  return [
+    {
+      at: path,
+      rule: "!has(self.tunnel) || self.method == 'TUN'",
+      message: 'applies to method TUN only',
+      messageExpression:
+        "'applies to method TUN only, and the method is %s; remove one of them'.format([self.method])",
+      fieldPath: '.tunnel',
+      reason: 'FieldValueForbidden',
+    },
+    {
+      at: tunnel,
+      rule: "self.type != 'GUE' || has(self.port)",
+      message: 'is required: GUE needs the UDP port of the real servers',
+      fieldPath: '.port',
+      reason: 'FieldValueRequired',
+    },
+    {
+      at: tunnel,
+      rule: "self.type == 'GUE' || !has(self.port)",
+      message: 'applies to GUE only',
+      messageExpression: "'applies to GUE only; %s has no port'.format([self.type])",
+      fieldPath: '.port',
+      reason: 'FieldValueForbidden',
+    },
+    {
+      at: tunnel,
+      rule: "self.type != 'IPIP' || self.checksum == 'None'",
+      message: 'must be None: IPIP has no checksum of its own',
+      fieldPath: '.checksum',
+    },
+    {
+      at: tunnel,
+      rule: "self.type != 'GRE' || self.checksum != 'RemoteChecksum'",
+      message: 'must be None or Checksum: RemoteChecksum is for GUE',
+      fieldPath: '.checksum',
+    },
+  ];
 }

@@ -1,10 +1,11 @@
 /**
  * api: the objects that people write: VirtualService, RealServer, AddressPool, and the director's configuration.
  *
- * Owns their shape, limits, defaults and words, as zod schemas from which types (and later CRDs and the reference) come,
- * and every rule that one object alone can decide. Promises that a parsed resource is canonical (addresses, networks
- * and ranges are parsed), complete (defaults applied) and never changed in place, and that whatever is refused is named
- * by its field. Refuses unknown fields, and refuses to judge two objects together: that is `plan`.
+ * Owns their shape, limits, defaults and words, as zod schemas from which types, CRDs and the reference come, and every
+ * rule that one object alone can decide, in TypeScript for us and in CEL for API servers. Promises that a parsed
+ * resource is canonical (addresses, networks and ranges are parsed), complete (defaults applied) and never changed in
+ * place, and that whatever is refused is named by its field. Refuses unknown fields, and refuses to judge two objects
+ * together: that is `plan`.
  */
 export { apiGroup, apiVersion, defaultNamespace } from './metadata.ts';
 export type { Metadata, NamespacedMetadata } from './metadata.ts';
@@ -34,3 +35,9 @@ export type { DirectorConfiguration } from './director-configuration.ts';
 export type { ParseResult } from './collect-problems.ts';
 export { mergeCondition, removeCondition } from './conditions.ts';
 export type { Condition, ConditionVerdict } from './conditions.ts';
+export { customResourceDefinitions } from './custom-resource.ts';
+export type { CustomResourceDefinition } from './custom-resource.ts';
+export { kindReferences } from './reference.ts';
+export type { KindReference } from './reference.ts';
+export type { OpenApiSchema } from './open-api.ts';
+export type { CelValidation } from './cel.ts';

@@ -1,3 +1,5 @@
+import type { CelRule } from './cel.ts';
+
 /** Where a value sits inside an object: `['spec', 'ports', 0, 'port']`. */
 export type FieldPath = readonly (string | number)[];
 
@@ -33,6 +35,14 @@ export interface ObjectRule<Spec> {
   readonly promise: string;
   /** Paths begin at the object; messages do not repeat them. Empty: the rule holds. */
   readonly violations: (spec: Spec) => readonly RuleViolation[];
+}
+
+/** A rule of a kind that a Kubernetes API server keeps: it judges the same in CEL. */
+export interface ResourceRule<Spec> extends ObjectRule<Spec> {
+  /** Empty when the type of a list (a set, or a map with keys) says it all. */
+  readonly cel: readonly CelRule[];
+  /** What only a director can tell, and why, in one sentence for the documentation. */
+  readonly beyondApiServer?: string;
 }
 
 export interface RuleViolation {

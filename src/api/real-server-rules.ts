@@ -1,14 +1,17 @@
-import { tunnelViolations } from './forwarding.ts';
-import { duplicateViolations } from './duplicates.ts';
-import type { ObjectRule } from './problem.ts';
+import { tunnelCel, tunnelViolations } from './forwarding.ts';
+import { duplicateViolations, twoSpellings } from './duplicates.ts';
+import { duplicatePortNameCel, portNameMissingCel } from './port-name-cel.ts';
+import type { ResourceRule } from './problem.ts';
 import type { RealServerSpec } from './real-server.ts';
 
 /** What the structure of a RealServer cannot say. Paths are relative to the object. */
-export const realServerRules: readonly ObjectRule<RealServerSpec>[] = [
+export const realServerRules: readonly ResourceRule<RealServerSpec>[] = [
   {
     name: 'DuplicateAddress',
     promise: 'An address is listed once.',
     violations: ({ addresses }) => duplicateViolations(addresses, (ip) => ip, ['spec', 'addresses']),
+    cel: [],
+    beyondApiServer: twoSpellings,
   },
   {
     name: 'PortNameMissing',
@@ -27,11 +30,17 @@ export const realServerRules: readonly ObjectRule<RealServerSpec>[] = [
                 ]
               : [],
           ),
+    cel: [
+      portNameMissingCel(
+        'is required when there are several ports: it names the virtual port that this one serves',
+      ),
+    ],
   },
   {
     name: 'DuplicatePortName',
     promise: 'Port names are unique.',
     violations: ({ ports }) => duplicateViolations(ports, ({ name }) => name, ['spec', 'ports'], 'name'),
+    cel: [duplicatePortNameCel],
   },
   {
     name: 'ThresholdOrder',
@@ -53,11 +62,31 @@ export const realServerRules: readonly ObjectRule<RealServerSpec>[] = [
             },
           ];
     },
+    cel: [
+      {
+        at: ['spec'],
+        rule: 'self.lowerThreshold == 0 || self.upperThreshold > 0',
+        message: 'there is no upperThreshold',
+        messageExpression:
+          "'is %d, but there is no upperThreshold; set both or neither'.format([self.lowerThreshold])",
+        fieldPath: '.lowerThreshold',
+      },
+      {
+        at: ['spec'],
+        rule: 'self.upperThreshold == 0 || self.lowerThreshold <= self.upperThreshold',
+        message: 'must be lower than upperThreshold or equal',
+        messageExpression:
+          "'is %d, above upperThreshold %d; it must be lower or equal'" +
+          '.format([self.lowerThreshold, self.upperThreshold])',
+        fieldPath: '.lowerThreshold',
+      },
+    ],
   },
   {
     name: 'TunnelMismatch',
     promise: 'A tunnel goes with method TUN, a port with GUE, and a checksum with the types that have one.',
     violations: ({ forwarding }) =>
       forwarding === undefined ? [] : tunnelViolations(forwarding, ['spec', 'forwarding']),
+    cel: tunnelCel(['spec', 'forwarding']),
   },
 ];

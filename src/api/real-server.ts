@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { choice, fields, integer, ipAddress, label, list, objectName } from './fields.ts';
+import { choice, fields, integer, ipAddress, label, list, objectName, set } from './fields.ts';
 import { forwardingOverrideSchema } from './forwarding.ts';
 import type { Immutable } from './immutable.ts';
 import type { NamespacedMetadata, apiVersion } from './metadata.ts';
@@ -13,7 +13,7 @@ export const realServerSpecSchema = fields(
     virtualServiceRef: fields({
       name: objectName('the name of a VirtualService').describe('A VirtualService of the same namespace.'),
     }).describe('The VirtualService that these real servers stand behind.'),
-    addresses: list(ipAddress(), 1, 1024).describe(
+    addresses: set(ipAddress(), 1, 1024).describe(
       'Addresses of the real servers. Each must lie in the realServerCIDRs of an AddressPool that admits the namespace.',
     ),
     ports: list(

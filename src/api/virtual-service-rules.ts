@@ -1,16 +1,32 @@
 import { ipFamily } from '../base/index.ts';
-import { tunnelViolations } from './forwarding.ts';
-import { duplicateViolations } from './duplicates.ts';
-import type { ObjectRule, RuleViolation } from './problem.ts';
+import { tunnelCel, tunnelViolations } from './forwarding.ts';
+import { duplicateViolations, twoSpellings } from './duplicates.ts';
+import { duplicatePortNameCel, portNameMissingCel } from './port-name-cel.ts';
+import type { ResourceRule, RuleViolation } from './problem.ts';
 import type { VirtualPort, VirtualServiceSpec } from './virtual-service.ts';
 
+const rangeNeedsTogether =
+  'needs portGrouping: Together, where a range is one service in the kernel; ' +
+  'with Separate every port is a service of its own, so list them one by one';
+
 /** What the structure of a VirtualService cannot say. Paths are relative to the object. */
-export const virtualServiceRules: readonly ObjectRule<VirtualServiceSpec>[] = [
+export const virtualServiceRules: readonly ResourceRule<VirtualServiceSpec>[] = [
   {
     name: 'DuplicateAddress',
     promise: 'An address is listed once.',
     violations: ({ addresses = [] }) =>
       duplicateViolations(addresses, ({ ip }) => ip, ['spec', 'addresses'], 'ip'),
+    cel: [
+      {
+        at: ['spec', 'addresses'],
+        // isIP comes first, for a rule of an entry does not keep this one from running.
+        rule:
+          'self.all(a, !has(a.ip) || !isIP(a.ip) || ' +
+          'self.exists_one(b, has(b.ip) && isIP(b.ip) && ip(b.ip) == ip(a.ip)))',
+        message: 'An address is listed once.',
+        reason: 'FieldValueDuplicate',
+      },
+    ],
   },
   {
     name: 'AddressFamilyMismatch',
@@ -26,6 +42,18 @@ export const virtualServiceRules: readonly ObjectRule<VirtualServiceSpec>[] = [
               },
             ],
       ),
+    cel: [
+      {
+        at: ['spec', 'addresses', '[]'],
+        rule:
+          '!has(self.ip) || !has(self.family) || !isIP(self.ip) || ' +
+          "ip(self.ip).family() == (self.family == 'IPv4' ? 4 : 6)",
+        message: 'is not the family of the ip',
+        messageExpression:
+          "'is %s, but %s is %s'.format([self.family, self.ip, ip(self.ip).family() == 4 ? 'IPv4' : 'IPv6'])",
+        fieldPath: '.family',
+      },
+    ],
   },
   {
     name: 'AddressFamiliesUnused',
@@ -40,6 +68,15 @@ export const virtualServiceRules: readonly ObjectRule<VirtualServiceSpec>[] = [
           ]
         : []),
       ...duplicateViolations(addressFamilies, (family) => family, ['spec', 'addressFamilies']),
+    ],
+    cel: [
+      {
+        at: ['spec'],
+        rule: '!has(self.addresses) || !has(self.addressFamilies)',
+        message: 'has no effect beside spec.addresses; remove one of them',
+        fieldPath: '.addressFamilies',
+        reason: 'FieldValueForbidden',
+      },
     ],
   },
   {
@@ -58,22 +95,53 @@ export const virtualServiceRules: readonly ObjectRule<VirtualServiceSpec>[] = [
                 ]
               : [],
           ),
+    cel: [
+      portNameMissingCel('is required when there are several ports: RealServers join their ports by name'),
+    ],
   },
   {
     name: 'DuplicatePortName',
     promise: 'Port names are unique.',
     violations: ({ ports }) => duplicateViolations(ports, ({ name }) => name, ['spec', 'ports'], 'name'),
+    cel: [duplicatePortNameCel],
   },
   {
     name: 'PortRangeInvalid',
     promise: 'A port range ends where it begins or later, and belongs to portGrouping Together.',
     violations: ({ ports, portGrouping }) =>
       ports.flatMap((port, index) => rangeViolations(port, index, portGrouping)),
+    cel: [
+      {
+        at: ['spec', 'ports', '[]'],
+        rule: '!has(self.endPort) || self.endPort >= self.port',
+        message: 'is before the first port of its range',
+        messageExpression: "'is %d, before the first port %d of its range'.format([self.endPort, self.port])",
+        fieldPath: '.endPort',
+      },
+      {
+        at: ['spec'],
+        rule: "self.portGrouping == 'Together' || self.ports.all(p, !has(p.endPort))",
+        message: `endPort ${rangeNeedsTogether}`,
+        fieldPath: '.ports',
+        reason: 'FieldValueForbidden',
+      },
+    ],
   },
   {
     name: 'DuplicatePort',
     promise: 'No two ports of one protocol overlap.',
     violations: ({ ports }) => overlapViolations(ports),
+    cel: [
+      {
+        at: ['spec', 'ports'],
+        rule:
+          'self.all(p, self.filter(q, q.protocol == p.protocol && ' +
+          'q.port <= (has(p.endPort) ? p.endPort : p.port) && ' +
+          'p.port <= (has(q.endPort) ? q.endPort : q.port)).size() < 2)',
+        message: 'No two ports of one protocol overlap.',
+        reason: 'FieldValueDuplicate',
+      },
+    ],
   },
   {
     name: 'SchedulerFlagMismatch',
@@ -92,11 +160,24 @@ export const virtualServiceRules: readonly ObjectRule<VirtualServiceSpec>[] = [
       }),
       ...duplicateViolations(schedulerFlags, (flag) => flag, ['spec', 'schedulerFlags']),
     ],
+    cel: [
+      {
+        at: ['spec'],
+        rule: "self.schedulerFlags.all(f, f.startsWith(self.scheduler + '-'))",
+        message: 'sh- flags apply to scheduler sh only, and mh- flags to mh only',
+        messageExpression:
+          "self.schedulerFlags.filter(f, !f.startsWith(self.scheduler + '-')).map(f, " +
+          "'%s applies to scheduler %s only, and spec.scheduler is %s'" +
+          ".format([f, f.startsWith('sh-') ? 'sh' : 'mh', self.scheduler]))[0]",
+        fieldPath: '.schedulerFlags',
+      },
+    ],
   },
   {
     name: 'TunnelMismatch',
     promise: 'A tunnel goes with method TUN, a port with GUE, and a checksum with the types that have one.',
     violations: ({ forwarding }) => tunnelViolations(forwarding, ['spec', 'forwarding']),
+    cel: tunnelCel(['spec', 'forwarding']),
   },
   {
     name: 'SourceNATMismatch',
@@ -110,6 +191,17 @@ export const virtualServiceRules: readonly ObjectRule<VirtualServiceSpec>[] = [
             },
           ]
         : [],
+    cel: [
+      {
+        at: ['spec', 'forwarding'],
+        rule: "!has(self.sourceNAT) || !self.sourceNAT || self.method == 'NAT'",
+        message: 'works with method NAT only',
+        messageExpression:
+          "'works with method NAT only: with %s the real server answers the client directly'.format([self.method])",
+        fieldPath: '.sourceNAT',
+        reason: 'FieldValueForbidden',
+      },
+    ],
   },
   {
     name: 'OnePacketMismatch',
@@ -134,6 +226,27 @@ export const virtualServiceRules: readonly ObjectRule<VirtualServiceSpec>[] = [
             },
           ];
     },
+    cel: [
+      {
+        at: ['spec'],
+        rule: "!self.onePacket || self.ports.all(p, p.protocol == 'UDP')",
+        message: 'works for UDP only',
+        // A list literal in CEL holds one type; dyn() makes it one.
+        messageExpression:
+          "self.ports.filter(p, p.protocol != 'UDP').map(p, " +
+          "'works for UDP only, and port %d is %s; remove it'.format([dyn(p.port), dyn(p.protocol)]))[0]",
+        fieldPath: '.onePacket',
+        reason: 'FieldValueForbidden',
+      },
+      {
+        at: ['spec'],
+        rule: '!self.onePacket || !has(self.persistence)',
+        message:
+          'chooses a real server for every datagram, which contradicts spec.persistence; remove one of them',
+        fieldPath: '.onePacket',
+        reason: 'FieldValueForbidden',
+      },
+    ],
   },
   {
     name: 'DuplicateSourceRange',
@@ -143,6 +256,8 @@ export const virtualServiceRules: readonly ObjectRule<VirtualServiceSpec>[] = [
         'spec',
         'sourceRanges',
       ]),
+    cel: [],
+    beyondApiServer: twoSpellings,
   },
 ];
 
@@ -157,9 +272,7 @@ function rangeViolations(port: VirtualPort, index: number, portGrouping: string)
     : [
         {
           path,
-          message:
-            'needs portGrouping: Together, where a range is one service in the kernel; ' +
-            'with Separate every port is a service of its own, so list them one by one',
+          message: rangeNeedsTogether,
         },
       ];
 }

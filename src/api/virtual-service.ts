@@ -1,7 +1,19 @@
 import type * as z from 'zod';
 import type { IpAddress, IpFamily } from '../base/index.ts';
 import { ipFamily } from '../base/index.ts';
-import { choice, cidr, fields, flag, integer, ipAddress, label, list, objectName } from './fields.ts';
+import {
+  choice,
+  cidr,
+  fields,
+  flag,
+  integer,
+  ipAddress,
+  keyedList,
+  label,
+  list,
+  objectName,
+  set,
+} from './fields.ts';
 import { forwardingSchema } from './forwarding.ts';
 import type { Immutable } from './immutable.ts';
 import type { NamespacedMetadata, apiVersion } from './metadata.ts';
@@ -90,10 +102,12 @@ export const virtualServiceSpecSchema = fields(
       .describe(
         'The virtual addresses. Omitted: one per entry of `addressFamilies` from the default AddressPool.',
       ),
-    addressFamilies: list(choice(ipFamilies), 1, 2)
+    addressFamilies: set(choice(ipFamilies), 1, 2)
       .optional()
       .describe('Families to take from the default AddressPool when `addresses` is omitted. Default [IPv4].'),
-    ports: list(portSchema, 1, 64).describe('The virtual ports, the same on every address.'),
+    ports: keyedList(portSchema, ['port', 'protocol'], 1, 64).describe(
+      'The virtual ports, the same on every address.',
+    ),
     portGrouping: choice(['Separate', 'Together'])
       .default('Separate')
       .describe(
@@ -103,7 +117,7 @@ export const virtualServiceSpecSchema = fields(
     scheduler: choice(schedulerNames)
       .default('wlc')
       .describe('How the kernel chooses the real server of a new connection.'),
-    schedulerFlags: list(choice(schedulerFlagNames), 0, 4)
+    schedulerFlags: set(choice(schedulerFlagNames), 0, 4)
       .default([])
       .describe(
         'sh-port, mh-port: hash the client port too. sh-fallback, mh-fallback: go on to another real ' +
@@ -116,8 +130,8 @@ export const virtualServiceSpecSchema = fields(
     onePacket: flag()
       .default(false)
       .describe('UDP only: choose a real server for every datagram anew, and remember nothing.'),
-    sourceRanges: list(cidr(), 0, 256)
-      .default([])
+    sourceRanges: set(cidr(), 0, 256)
+      .prefault([])
       .describe('Networks whose clients may connect. Empty: everybody.'),
     drain: drainSchema.prefault({}).describe('How real servers leave.'),
   },

@@ -1,0 +1,173 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { apiGroup, apiVersion, kindReferences } from '../src/api/index.ts';
+import type { KindReference, OpenApiSchema } from '../src/api/index.ts';
+
+const examplesFolder = path.resolve(import.meta.dirname, '../examples');
+
+/** Where the example of a kind is cut from; examples are parsed and planned by tests. */
+const exampleFiles: Readonly<Record<string, string>> = {
+  VirtualService: 'web.yaml',
+  RealServer: 'canary.yaml',
+  AddressPool: 'address-pool.yaml',
+};
+
+const configurationExample = `apiVersion: ${apiVersion}
+kind: DirectorConfiguration
+uplinks:
+  # Virtual addresses of this network are bound to eth1 and announced there.
+  - interface: eth1
+    cidrs: [192.0.2.0/24]
+# The management network: never a virtual address, never a real server.
+reservedCIDRs: [198.51.100.0/28]
+timeouts:
+  tcpSeconds: 1800
+`;
+
+interface FieldRow {
+  readonly path: string;
+  readonly schema: OpenApiSchema;
+  readonly isRequired: boolean;
+}
+
+/** docs/api.md: every kind with its fields, rules and an example. */
+export function renderApiReference(): string {
+  const references = kindReferences();
+  return `<!-- Generated from src/api by "npm run generate". Do not edit. -->
+
+# API reference
+
+Group and version: \`${apiVersion}\`. The same YAML is read from files by
+\`lvs-operator director --manifests\` and, with the definitions in [crds](../crds), kept by a Kubernetes API server of
+version 1.32 or later. Complete files are in [examples](../examples).
+
+${references.map(({ kind }) => `- [${kind}](#${kind.toLowerCase()})`).join('\n')}
+
+How to read the tables:
+
+- \`[]\` stands for every entry of a list.
+- A field without a default may be omitted, unless it is **required**; what that means is said beside it.
+- Unknown fields are refused.
+- An IP address is IPv4 or IPv6, without leading zeros, zone or the IPv4-mapped form (\`::ffff:192.0.2.1\`). A network has
+  no bits set below its prefix; an address alone is the network of that one address.
+- Names are lower-case letters, digits and \`-\`, beginning and ending with a letter or digit: at most 63 of them for ports
+  and namespaces. Names of objects have up to 253 and may also contain \`.\`.
+- \`status\` is not shown: it is written by programs, never by people.
+
+The rules under each table bind several fields of one object. A director refuses an object that breaks one, and names
+the rule and the field; an API server refuses it already when it is written. Only a director knows the order of
+addresses: a range that ends before it begins passes an API server.
+
+${references.map(renderKind).join('\n')}`;
+}
+
+function renderKind(reference: KindReference): string {
+  const rows = fieldRows(reference.schema, reference.resource === undefined ? '' : 'spec.');
+  return `## ${reference.kind}
+
+${reference.purpose}
+
+${renderResource(reference)}
+
+\`\`\`yaml
+${renderExample(reference.kind)}\`\`\`
+
+| Field | Type | Default | Limits | Meaning |
+| --- | --- | --- | --- | --- |
+${rows.map(renderRow).join('\n')}
+
+Rules:
+
+${reference.rules.map(renderRule).join('\n')}
+`;
+}
+
+function renderResource({ resource }: KindReference): string {
+  if (resource === undefined) {
+    return 'Read by `lvs-operator director --config FILE`. It has no `metadata` and no `spec`.';
+  }
+  const { plural, shortName, scope } = resource;
+  const where = scope === 'Namespaced' ? 'Belongs to a namespace' : 'Belongs to the whole cluster';
+  return (
+    `${where}. In a cluster: \`kubectl get ${shortName}\`, in full \`kubectl get ${plural}.${apiGroup}\`, ` +
+    'or \`kubectl get lvs\` for all kinds together.'
+  );
+}
+
+function renderExample(kind: string): string {
+  const file = exampleFiles[kind];
+  if (file === undefined) return configurationExample;
+  const documents = readFileSync(path.join(examplesFolder, file), 'utf8').split(/^---\n/m);
+  const document = documents.find((text) => text.includes(`\nkind: ${kind}\n`));
+  if (document === undefined) throw new Error(`examples/${file} has no ${kind}.`);
+  return `${document.slice(document.indexOf('apiVersion:')).trimEnd()}\n`;
+}
+
+/** Every field below a node, parents before children. Entries that are single values are told with their list. */
+function fieldRows(schema: OpenApiSchema, prefix: string): FieldRow[] {
+  const { properties = {}, required = [] } = schema;
+  return Object.entries(properties)
+    .filter(([name]) => !(prefix === '' && (name === 'apiVersion' || name === 'kind')))
+    .flatMap(([name, child]) => {
+      const row = { path: `${prefix}${name}`, schema: child, isRequired: required.includes(name) };
+      if (child.type === 'object') return [row, ...fieldRows(child, `${row.path}.`)];
+      if (child.items?.type === 'object') return [row, ...fieldRows(child.items, `${row.path}[].`)];
+      return [row];
+    });
+}
+
+function renderRow({ path: field, schema, isRequired }: FieldRow): string {
+  const cells = [
+    `\`${field}\``,
+    typeWords(schema),
+    isRequired ? '**required**' : renderDefault(schema),
+    limitWords(schema).join('; '),
+    schema.description ?? '',
+  ];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+}
+
+const typeNames: Readonly<Record<OpenApiSchema['type'], string>> = {
+  object: 'mapping',
+  array: 'list',
+  string: 'text',
+  integer: 'whole number',
+  number: 'number',
+  boolean: 'true or false',
+};
+
+function typeWords({ type, items, enum: words }: OpenApiSchema): string {
+  if (items !== undefined)
+    return `list of ${items.type === 'object' ? 'mappings' : items.enum === undefined ? typeWords(items) : 'words'}`;
+  return words === undefined ? typeNames[type] : 'one word';
+}
+
+function renderDefault(schema: OpenApiSchema): string {
+  const value = schema.default;
+  if (value === undefined) return '';
+  // The default of a mapping is that of its fields.
+  if (schema.type === 'object') return '';
+  return Array.isArray(value) && value.length === 0 ? 'empty' : `\`${String(value)}\``;
+}
+
+function limitWords(schema: OpenApiSchema): string[] {
+  const { minimum, maximum, minItems = 0, maxItems, items, enum: words, maxLength } = schema;
+  const limits: string[] = [];
+  if (words !== undefined) limits.push(words.map((word) => `\`${word}\``).join(', '));
+  if (minimum !== undefined && maximum !== undefined) limits.push(`${minimum} to ${maximum}`);
+  if (maxItems !== undefined) {
+    limits.push(minItems === 0 ? `at most ${maxItems} entries` : `${minItems} to ${maxItems} entries`);
+  }
+  const form = schema['x-lvs-form'];
+  // What a name looks like is told once, at the top.
+  if (form !== undefined) limits.push(form.replace(/: .*/, ''));
+  else if (maxLength !== undefined) limits.push(`at most ${maxLength} characters`);
+  if (items !== undefined && items.type !== 'object') {
+    limits.push(...limitWords(items).map((limit) => `each: ${limit}`));
+  }
+  return limits;
+}
+
+function renderRule({ name, promise, beyondApiServer }: KindReference['rules'][number]): string {
+  return `- \`${name}\`: ${promise}${beyondApiServer === undefined ? '' : ` ${beyondApiServer}`}`;
+}
