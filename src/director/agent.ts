@@ -46,7 +46,7 @@ export class DirectorAgent {
   #desired: DesiredState | undefined;
   #desiredFrom: { view: DesiredView; facts: DirectorFacts; allocations: Ledger['allocations'] } | undefined;
   #facts: { host: HostState; facts: DirectorFacts; unavailable: string; vips: Ledger['vips'] } | undefined;
-  #converged: { desired: DesiredState; hostVersion: number } | undefined;
+  #converged: { view: DesiredView; desired: DesiredState; hostVersion: number } | undefined;
   #previous: DesiredState | undefined;
   #failures = new Map<string, ChangeFailure>();
   #wakeAtMs: number | undefined;
@@ -152,7 +152,7 @@ export class DirectorAgent {
     const view = source.current();
     const desired = this.#goal(view, host.state);
     host.observeSysctls(desired.sysctls.keys());
-    if (this.#isQuiet(desired)) {
+    if (this.#isQuiet(view, desired)) {
       if (ledgerStore.isMissing()) this.#writeLedger();
       return false;
     }
@@ -182,6 +182,7 @@ export class DirectorAgent {
     });
     logFailures(result.failures, logger);
     this.#finish({
+      view,
       plan,
       result,
       desired,
@@ -205,6 +206,7 @@ export class DirectorAgent {
 
   /** Folds the outcome of a round into what the next one starts from. */
   #finish(round: {
+    view: DesiredView;
     plan: ChangePlan;
     result: ApplyResult;
     desired: DesiredState;
@@ -221,7 +223,7 @@ export class DirectorAgent {
     if (result.failures.length === 0) this.#previous = desired;
     this.#converged =
       isDone && plan.drains.length === 0 && plan.held === undefined
-        ? { desired, hostVersion: host.state.version }
+        ? { view: round.view, desired, hostVersion: host.state.version }
         : undefined;
     if (result.applied.length > 0) {
       logger.info('pass applied changes', { ...countByReason(result), failed: result.failures.length });
@@ -229,10 +231,14 @@ export class DirectorAgent {
   }
 
   /** Nothing moved since the last round that left nothing to do, so neither would this one. */
-  #isQuiet(desired: DesiredState): boolean {
+  #isQuiet(view: DesiredView, desired: DesiredState): boolean {
     const last = this.#converged;
+    // A new view with the same objects may still have new problems, which people want to see in the status.
     return (
-      last !== undefined && last.desired === desired && last.hostVersion === this.#options.host.state.version
+      last !== undefined &&
+      last.view === view &&
+      last.desired === desired &&
+      last.hostVersion === this.#options.host.state.version
     );
   }
 

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, beforeEach, describe, it } from 'node:test';
+import { defaultDirectorConfiguration, parseResource } from '../../src/api/index.ts';
+import type { Resource } from '../../src/api/index.ts';
+import type { Logger } from '../../src/base/index.ts';
+import { DirectorAgent } from '../../src/director/agent.ts';
+import type { DesiredView } from '../../src/director/desired-source.ts';
+import { Host } from '../../src/director/host.ts';
+import { LastGoodStore } from '../../src/director/last-good.ts';
+import { LedgerStore } from '../../src/director/ledger.ts';
+import { StatusBoard } from '../../src/director/status-board.ts';
+import type { DirectorStatus } from '../../src/director/status.ts';
+import { formatVirtualServiceKey } from '../../src/ipvs/index.ts';
+import type { IpvsClient, IpvsOperation, ObservedVirtualService } from '../../src/ipvs/index.ts';
+import type { Link } from '../../src/link/index.ts';
+import { groupResources } from '../../src/manifests/index.ts';
+
+/** The loop on a host that is all fake: a table in memory, a link that agrees to everything. */
+
+const folders: string[] = [];
+after(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+function object(kind: string, name: string, spec: unknown): { ref: string; resource: Resource } {
+  const parsed = parseResource({
+    apiVersion: 'networking.lvs-operator.io/v1alpha1',
+    kind,
+    metadata: { name },
+    spec,
+  });
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  return { ref: `${kind} ${name}`, resource: parsed.resource };
+}
+
+const pool = object('AddressPool', 'all', { addresses: ['192.0.2.0/24'], namespaces: ['*'] });
+
+function services(count: number) {
+  return Array.from({ length: count }, (_, index) =>
+    object('VirtualService', `s${index}`, {
+      addresses: [{ ip: `192.0.2.${index + 1}` }],
+      ports: [{ port: 80 }],
+    }),
+  );
+}
+
+class World {
+  #lists = 0;
+  readonly stateDirectory = mkdtempSync(join(tmpdir(), 'agent-'));
+  readonly table = new Map<string, ObservedVirtualService>();
+  readonly log: string[] = [];
+  statuses: DirectorStatus[] = [];
+  wallMs = 1_000_000;
+  /** Awaited by every write to the table. */
+  gate: Promise<void> = Promise.resolve();
+  writesAtOnce = 0;
+  maxWritesAtOnce = 0;
+  view: DesiredView = this.list([]);
+  readonly board: StatusBoard;
+  readonly agent: DirectorAgent;
+
+  constructor() {
+    folders.push(this.stateDirectory);
+    const configuration = { ...defaultDirectorConfiguration(), netfilter: 'Off' as const };
+    const clock = { wallMs: () => this.wallMs, monotonicMs: () => this.wallMs };
+    const write = (message: string, keys?: object): void =>
+      void this.log.push(`${message} ${JSON.stringify(keys ?? {})}`);
+    const logger: Logger = { debug: write, info: write, warn: write, error: write, child: () => logger };
+    const kernel = { release: '6.1', ipvsVersion: '1.2.1', connectionTableSize: 4096 };
+    this.board = new StatusBoard({
+      version: 'test',
+      pid: 1,
+      kernel,
+      clock,
+      write: (status) => this.statuses.push(status),
+    });
+    this.agent = new DirectorAgent({
+      source: {
+        current: () => this.view,
+        locate: () => undefined,
+        fileOf: () => undefined,
+        refresh: () => {},
+        close: () => {},
+      },
+      host: new Host({
+        client: this.#client(),
+        link: fakeLink,
+        configuration,
+        logger,
+        readTableFingerprint: () => [...this.table.keys()].join(),
+      }),
+      ledgerStore: new LedgerStore(this.stateDirectory),
+      lastGood: new LastGoodStore(this.stateDirectory, logger),
+      board: this.board,
+      configuration,
+      clock,
+      logger,
+    });
+  }
+
+  list(objects: readonly { resource: Resource }[], problems: DesiredView['problems'] = []): DesiredView {
+    this.#lists++;
+    const resources = groupResources(objects as never);
+    return this.viewOf(resources, problems);
+  }
+
+  viewOf(resources: DesiredView['resources'], problems: DesiredView['problems']): DesiredView {
+    const status = { description: 'a test', listNumber: this.#lists, isComplete: true, readAt: undefined };
+    return { resources, problems, status, listNumber: this.#lists, isComplete: true };
+  }
+
+  get status(): DirectorStatus {
+    this.board.flush();
+    const last = this.statuses.at(-1);
+    assert.ok(last !== undefined);
+    return last;
+  }
+
+  #client(): IpvsClient {
+    const client = {
+      observeTable: () => new Map(this.table),
+      observeRealServers: () => new Map(),
+      isSchedulerAvailable: () => true,
+      applyYielding: async (operations: readonly IpvsOperation[]) => {
+        this.maxWritesAtOnce = Math.max(this.maxWritesAtOnce, ++this.writesAtOnce);
+        await this.gate;
+        this.writesAtOnce--;
+        for (const operation of operations) {
+          const key = formatVirtualServiceKey(operation.service);
+          if (operation.type === 'deleteVirtualService') this.table.delete(key);
+          if (operation.type === 'addVirtualService' || operation.type === 'editVirtualService') {
+            const { service, config } = operation;
+            this.table.set(key, { key: service, config, stats: undefined, realServers: new Map() });
+          }
+        }
+        return operations.map(() => 'done' as const);
+      },
+    };
+    return client as unknown as IpvsClient;
+  }
+}
+
+const fakeLink = {
+  observeLinks: () => [],
+  observeAddresses: () => [],
+  bindVips: (bindings: readonly unknown[]) =>
+    bindings.map((binding) => ({
+      binding,
+      isChanged: true,
+      isForeign: false,
+      error: undefined,
+      warning: undefined,
+    })),
+  releaseVips: (bindings: readonly unknown[]) => bindings.map((binding) => ({ binding, error: undefined })),
+  observeSysctls: () => new Map(),
+  applySysctls: () => ({ previous: new Map(), error: undefined }),
+  pollChanged: () => ({ hasAddressChange: false, hasPacketRuleChange: false }),
+} as unknown as Link;
+
+describe('the director', () => {
+  let world: World;
+  beforeEach(() => {
+    world = new World();
+  });
+
+  it('tells of a new problem although no object changed', async () => {
+    const objects = [pool, ...services(1)];
+    world.view = world.list(objects);
+    for (let pass = 0; pass < 3; pass++) await world.agent.pass();
+    assert.equal(world.status.problems.length, 0);
+    const problem = {
+      where: 'a.yaml:3:1',
+      object: undefined,
+      severity: 'error',
+      reason: 'Yaml',
+      message: 'tab',
+    } as const;
+    world.view = world.viewOf(world.view.resources, [problem]);
+    await world.agent.pass();
+    assert.deepEqual(world.status.problems, [problem]);
+  });
+
+  it('runs one pass at a time, also when it is woken during the first', async () => {
+    let open = (): void => {};
+    world.gate = new Promise((resolve) => (open = resolve));
+    world.view = world.list([pool, ...services(2)]);
+    const started = world.agent.start();
+    await new Promise((resolve) => setImmediate(resolve));
+    world.agent.wake();
+    await new Promise((resolve) => setImmediate(resolve));
+    open();
+    await started;
+    await world.agent.stop();
+    assert.deepEqual([world.maxWritesAtOnce, world.table.size], [1, 2]);
+  });
+
+  it('writes the ledger again when somebody removed it', async () => {
+    world.view = world.list([pool, ...services(1)]);
+    for (let pass = 0; pass < 3; pass++) await world.agent.pass();
+    const path = join(world.stateDirectory, 'ledger.json');
+    rmSync(path);
+    await world.agent.pass();
+    assert.ok(existsSync(path));
+  });
+
+  it('says each time when a mass removal is held anew, and when it is over', async () => {
+    const all = services(30);
+    world.view = world.list([pool, ...all]);
+    await world.agent.pass();
+    assert.equal(world.table.size, 30);
+    const said = (): string[] => world.log.filter((line) => line.startsWith('mass removal'));
+    for (const left of [10, 10, 5]) {
+      world.view = world.list([pool, ...all.slice(0, left)]);
+      world.wallMs += 1000;
+      await world.agent.pass();
+    }
+    assert.deepEqual(said(), [
+      'mass removal held until a second complete list agrees {"entries":20}',
+      'mass removal held until a second complete list agrees {"entries":25}',
+    ]);
+    assert.equal(world.table.size, 30);
+    world.view = world.list([pool, ...all]);
+    await world.agent.pass();
+    assert.equal(said().length, 3);
+  });
+});
