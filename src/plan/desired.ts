@@ -10,6 +10,7 @@ import type { Filling } from './fill-memory.ts';
 import { areWeightsShared, kernelWeights } from './kernel-weight.ts';
 import { keepLastAccepted } from './last-accepted.ts';
 import { MarkAllocator } from './mark-allocation.ts';
+import { warnOfOnePacketAnswers } from './one-packet-answers.ts';
 import { compilePools } from './pools.ts';
 import { settlePortClaims } from './port-claims.ts';
 import type { PortClaimant } from './port-claims.ts';
@@ -71,7 +72,10 @@ function computeFrom(input: DesiredStateInput): DesiredState {
     vips: new Set<string>(allVips),
   }));
   const realServers = joinRealServers(input, drafts, rules, refusals);
-  for (const draft of list) warnOfTunnelMtu(draft, facts.uplinks, refusals);
+  for (const draft of list) {
+    warnOfTunnelMtu(draft, facts.uplinks, refusals);
+    warnOfOnePacketAnswers(draft, refusals);
+  }
 
   const bindings = allVips.map((vip) => computeVipBinding(vip, facts.uplinks));
   return {

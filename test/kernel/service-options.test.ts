@@ -91,6 +91,7 @@ function planServices(): ServiceManifest[] {
       { realServer: { ports: [] } },
     ),
     service('flow', { ports: datagrams, forwarding: { method: 'DR' } }, { realServer: { ports: [] } }),
+    service('one-packet-nat', { ports: datagrams, onePacket: true }),
     service('thresholds', {}, { realServer: { upperThreshold: 3 }, servers: [1, 2] }),
     {
       ...service('mixed-methods', { ports: [{ name: 'main', port: serverPort }] }),
@@ -293,6 +294,20 @@ describe('datagrams from one port', () => {
   test('onePacket: every one is scheduled anew, in turn', async () => {
     for (const vip of vipsOf('one-packet'))
       assert.deepEqual(await askFromOnePort(vip), { server1: 10, server2: 10, server3: 10 });
+  });
+
+  test('onePacket with NAT: answers come from the real server, as status warns', async () => {
+    for (const vip of vipsOf('one-packet-nat')) {
+      const client = await sockets.openDatagramClient(network.client, vip);
+      assert.match((await client.ask(53)).outcome, /^from (198\.51\.100\.1|2001:db8:5::1)[123]$/);
+      client.close();
+    }
+    const warnings = (await director.status()).stdout.split('\n').filter((line) => /: warning: /.test(line));
+    assert.equal(warnings.length, 1);
+    assert.match(
+      warnings[0] ?? '',
+      /one-packet-nat\.yaml:\d+:\d+: warning: With NAT and onePacket, answers /,
+    );
   });
 
   test('otherwise all follow the first', async () => {
