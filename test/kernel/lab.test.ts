@@ -123,7 +123,8 @@ suite('a network of hosts', () => {
   test('a second network with the same addresses does not disturb the first, and leaves nothing behind', async () => {
     const second = await layOutNetwork({ realServers: 1 });
     await second.client.check(['ping', '-c', '1', '-W', '2', '198.51.100.11']);
-    const sleeper = second.director.spawn(['sleep', '60']);
+    const sleeper = second.director.spawn(['sh', '-c', 'echo ready; exec sleep 60']);
+    await new Promise((resolve) => sleeper.stdout?.once('data', resolve));
     const ended = new Promise((resolve) => sleeper.once('close', (_code, signal) => resolve(signal)));
     await second.remove();
     assert.equal(await ended, 'SIGKILL');
