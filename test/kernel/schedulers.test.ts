@@ -150,15 +150,20 @@ async function holdInTurn(vip: string, count: number): Promise<HeldConnection[]>
   return held;
 }
 
-/** Ends them and waits until the kernel no longer counts them as active. */
-async function end(vip: string, held: readonly HeldConnection[]): Promise<void> {
-  for (const { socket } of held) socket.destroy();
-  const isOver = async (): Promise<boolean> => {
+/** Waits until the kernel counts so many active connections. */
+async function waitForActive(vip: string, expected: number): Promise<void> {
+  await director.waitUntil(`${expected} active connections at ${vip}`, async () => {
     const text = await network.director.check(['ipvsadm', '-Ln', '-t', `${bracketed(vip)}:${port}`]);
     const active = [...text.matchAll(/Masq\s+\d+\s+(\d+)/g)].map(([, count]) => Number(count));
-    return active.length > 0 && active.every((count) => count === 0);
-  };
-  await director.waitUntil('connections have ended', isOver);
+    assert.ok(active.length > 0, text);
+    return active.reduce((sum, count) => sum + count, 0) === expected;
+  });
+}
+
+/** Ends them and waits until the kernel no longer counts any as active. */
+async function end(vip: string, held: readonly HeldConnection[]): Promise<void> {
+  for (const { socket } of held) socket.destroy();
+  await waitForActive(vip, 0);
 }
 
 const serversOf = (answers: readonly Answer[]): string[] => Object.keys(countByServer(answers)).toSorted();
@@ -207,16 +212,7 @@ for (const [family, familyName] of families.entries()) {
         // An ended connection weighs 1 in 256 of an active one: the next go to whoever has lost some.
         const lost = held.filter(({ server }) => server === 'server1').slice(0, 4);
         for (const { socket } of lost) socket.destroy();
-        await director.waitUntil('the kernel has seen the ends', async () => {
-          const text = await network.director.check([
-            'ipvsadm',
-            '-Ln',
-            '-t',
-            `${bracketed(vipOf(name))}:${port}`,
-          ]);
-          const active = [...text.matchAll(/Masq\s+\d+\s+(\d+)/g)].map(([, count]) => Number(count));
-          return active.reduce((sum, count) => sum + count, 0) === held.length - lost.length;
-        });
+        await waitForActive(vipOf(name), held.length - lost.length);
         const again = await holdInTurn(vipOf(name), lost.length);
         assert.deepEqual(countByServer(again), { server1: lost.length });
         await end(vipOf(name), [...held, ...again]);
@@ -290,15 +286,24 @@ for (const [family, familyName] of families.entries()) {
         assert.equal(serversOf(await askFromMany(vipOf(name), 12, 1)).length, 1, name);
     });
 
-    for (const name of ['lblc', 'lblcr']) {
-      test(`${name}: another joins when it is overloaded and somebody is half idle`, async () => {
+    for (const [name, finding] of [
+      ['lblc', 'the VIP moves to another'],
+      ['lblcr', 'another joins, and the least loaded of both serves'],
+    ] as const) {
+      test(`${name}: when the server is overloaded and somebody is half idle, ${finding}`, async () => {
         // is_overloaded(): more active connections than weight (4), while another has less than half of its own.
         const vip = vipOf(name);
         const held = await holdInTurn(vip, 5);
+        const [first] = serversOf(held);
         assert.equal(serversOf(held).length, 1, 'up to one more than the weight');
         const next = await holdInTurn(vip, 1);
-        assert.notEqual(next[0]?.server, held[0]?.server);
-        await end(vip, [...held, ...next]);
+        const [second] = serversOf(next);
+        assert.notEqual(second, first);
+        for (const { socket } of held) socket.destroy();
+        await waitForActive(vip, 1);
+        const last = await holdInTurn(vip, 1);
+        assert.equal(last[0]?.server, name === 'lblc' ? second : first);
+        await end(vip, [...next, ...last]);
       });
     }
   });
