@@ -90,7 +90,7 @@ function renderResource({ resource }: KindReference): string {
   const where = scope === 'Namespaced' ? 'Belongs to a namespace' : 'Belongs to the whole cluster';
   return (
     `${where}. In a cluster: \`kubectl get ${shortName}\`, in full \`kubectl get ${plural}.${apiGroup}\`, ` +
-    'or \`kubectl get lvs\` for all kinds together.'
+    'or `kubectl get lvs` for all kinds together.'
   );
 }
 
@@ -147,7 +147,9 @@ function renderDefault(schema: OpenApiSchema): string {
   if (value === undefined) return '';
   // The default of a mapping is that of its fields.
   if (schema.type === 'object') return '';
-  return Array.isArray(value) && value.length === 0 ? 'empty' : `\`${String(value)}\``;
+  return Array.isArray(value) && value.length === 0
+    ? 'empty'
+    : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
 }
 
 function limitWords(schema: OpenApiSchema): string[] {

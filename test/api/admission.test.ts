@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { parseAllDocuments } from 'yaml';
+import { formatFieldPath, parseResource, schedulerFlagNames, schedulerNames } from '../../src/api/index.ts';
+import { kindDescriptions } from '../../src/api/kinds.ts';
+import { admit } from './api-server.ts';
+import { addressPool, realServer, virtualService } from './objects.ts';
+import { refusals } from './refusal-table.ts';
+
+/** Rows of the table that are not for the schemas of an API server to refuse, and why. */
+const beyondSchemas: ReadonlyMap<string, string> = new Map([
+  ['a name in capitals', 'metadata'],
+  ['no name', 'metadata'],
+  ['a generated name', 'metadata'],
+  ['a label that YAML made a number', 'metadata'],
+  ['a namespace on a cluster-wide kind', 'metadata'],
+  ['a range of addresses that ends before it begins', 'CEL has no order of addresses'],
+  ['a range in two spellings', 'a set is compared as text'],
+]);
+
+const ruleNames = new Set(kindDescriptions.flatMap(({ rules }) => rules.map(({ name }) => name)));
+
+/** What a rule says about its field, without the path; the paths of lists have no index on an API server. */
+function ruleMessages(value: unknown): { readonly name: string; readonly message: string }[] {
+  const result = parseResource(value);
+  if (result.ok) return [];
+  return result.problems
+    .filter(({ reason }) => ruleNames.has(reason))
+    .map(({ reason, path: at, message }) => ({
+      name: reason,
+      message: message.slice(formatFieldPath(at).length + 1),
+    }));
+}
+
+const rows = refusals.filter(
+  ([, value]) => !/^(?:Missing|Invalid|Unknown|Foreign)/.test(kindProblem(value) ?? ''),
+);
+
+/** Why no kind of ours can be read from the value. */
+function kindProblem(value: unknown): string | undefined {
+  const result = parseResource(value);
+  return result.ok || (result.object ?? value) !== value ? undefined : result.problems[0]?.reason;
+}
+
+describe('an API server and a director give the same verdict', () => {
+  for (const [what, value] of rows) {
+    const isRefused = !beyondSchemas.has(what);
+    it(`${what} is ${isRefused ? 'refused' : 'left to others'} by an API server`, () => {
+      assert.equal(admit(value).problems.length > 0, isRefused, JSON.stringify(admit(value).problems));
+    });
+  }
+
+  it('most of the table can be judged by an API server', () => assert.ok(rows.length > 75, `${rows.length}`));
+
+  it('with the same words, where one field is to blame', () => {
+    const same = new Set<string>();
+    for (const [, value] of rows) {
+      const said = new Set(
+        admit(value).problems.map(({ message }) => message.replace(/^(?:endPort|name) /, '')),
+      );
+      for (const { name, message } of ruleMessages(value)) if (said.has(message)) same.add(name);
+    }
+    // A rule about a whole list cannot name an entry there: its message is its promise.
+    const different = [...ruleNames].filter((name) => !same.has(name) && !name.startsWith('Duplicate'));
+    assert.deepEqual(different, []);
+  });
+
+  for (const [what, value] of [
+    ['the smallest VirtualService', virtualService()],
+    ['the smallest RealServer', realServer()],
+    ['the smallest AddressPool', addressPool()],
+    ['an AddressPool of nothing', addressPool({ addresses: undefined })],
+    ['a VirtualService with empty mappings', virtualService({ forwarding: {}, drain: {}, persistence: {} })],
+    ['a tunnel', virtualService({ forwarding: { method: 'TUN', tunnel: {} } })],
+    ['a tunnel of one RealServer', realServer({ forwarding: { method: 'TUN', tunnel: {} } })],
+  ] as const) {
+    it(`${what} is accepted by both, with the same defaults`, () => {
+      const { stored, problems } = admit(value);
+      assert.deepEqual(problems, []);
+      const [fromStored, fromWritten] = [parseResource(stored), parseResource(value)];
+      assert.ok(fromStored.ok && fromWritten.ok);
+      assert.deepEqual(fromStored.resource.spec, fromWritten.resource.spec);
+      assert.deepEqual(fieldsOf(specOf(stored)), fieldsOf(fromWritten.resource.spec));
+    });
+  }
+
+  for (const file of globSync('*.yaml', { cwd: path.join(import.meta.dirname, '../../examples') })) {
+    it(`examples/${file} is accepted`, () => {
+      const text = readFileSync(path.join(import.meta.dirname, '../../examples', file), 'utf8');
+      const objects = parseAllDocuments(text).map((document): unknown => document.toJS());
+      assert.ok(objects.length > 0);
+      for (const object of objects) assert.deepEqual(admit(object).problems, []);
+    });
+  }
+});
+
+function specOf(object: unknown): unknown {
+  return typeof object === 'object' && object !== null && 'spec' in object ? object.spec : undefined;
+}
+
+/** The fields that are set, at every depth; parsed addresses are one field. */
+function fieldsOf(value: unknown, at = ''): string[] {
+  if (Array.isArray(value)) return [at];
+  if (typeof value !== 'object' || value === null) return value === undefined ? [] : [at];
+  return Object.entries(value)
+    .flatMap(([name, child]: [string, unknown]) => fieldsOf(child, `${at}.${name}`))
+    .sort();
+}
+
+describe('any object of the right shape', () => {
+  // Most fields are absent, so that an object has a chance to be right.
+  const optional = <Value>(arbitrary: fc.Arbitrary<Value>) =>
+    fc.oneof({ weight: 5, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+  const oneOf = <Value>(...values: readonly Value[]) => fc.constantFrom(...values);
+  const address = oneOf(
+    '192.0.2.1',
+    '192.0.2.2',
+    '2001:db8::1',
+    '2001:DB8:0::1',
+    '192.0.2.01',
+    'fe80::1%eth0',
+  );
+  const network = oneOf(
+    '10.0.0.0/8',
+    '10.0.0.1/8',
+    '10.0.0.7',
+    '2001:db8::/32',
+    '2001:db8::1/32',
+    '10.0.0.0/33',
+  );
+  const tunnel = fc.record({
+    type: optional(oneOf('IPIP', 'GUE', 'GRE')),
+    port: optional(oneOf(0, 6080)),
+    checksum: optional(oneOf('None', 'Checksum', 'RemoteChecksum')),
+  });
+  const forwarding = fc.record({
+    method: optional(oneOf('NAT', 'DR', 'TUN', 'tun')),
+    tunnel: optional(tunnel),
+    sourceNAT: optional(fc.boolean()),
+  });
+  const portNumber = oneOf(79, 80, 81, 90);
+  const virtualServices = fc
+    .record({
+      addresses: optional(
+        fc.array(
+          fc.record({
+            ip: optional(address),
+            pool: optional(oneOf('a', 'A')),
+            family: optional(oneOf('IPv4', 'IPv6')),
+          }),
+          { maxLength: 3 },
+        ),
+      ),
+      addressFamilies: optional(fc.array(oneOf('IPv4', 'IPv6'), { maxLength: 2 })),
+      ports: fc.array(
+        fc.record({
+          name: oneOf('a', 'b', 'c', undefined),
+          protocol: optional(oneOf('TCP', 'UDP')),
+          port: portNumber,
+          endPort: optional(portNumber),
+        }),
+        { minLength: 1, maxLength: 3 },
+      ),
+      portGrouping: optional(oneOf('Separate', 'Together')),
+      scheduler: optional(oneOf(...schedulerNames)),
+      schedulerFlags: optional(fc.array(oneOf(...schedulerFlagNames), { maxLength: 2 })),
+      forwarding: optional(forwarding),
+      persistence: optional(fc.record({ timeoutSeconds: optional(oneOf(0, 60)) })),
+      onePacket: optional(fc.boolean()),
+      sourceRanges: optional(fc.array(network, { maxLength: 2 })),
+    })
+    .map((spec) => virtualService(spec));
+  const realServers = fc
+    .record({
+      addresses: fc.array(
+        address.filter((text) => text !== '2001:DB8:0::1'),
+        { maxLength: 2 },
+      ),
+      ports: optional(
+        fc.array(fc.record({ name: optional(oneOf('a', 'b')), port: portNumber }), { maxLength: 3 }),
+      ),
+      weight: optional(oneOf(-1, 0, 1000, 1001)),
+      upperThreshold: optional(oneOf(0, 5)),
+      lowerThreshold: optional(oneOf(0, 5, 6)),
+      forwarding: optional(forwarding.map(({ method, tunnel: wrapping }) => ({ method, tunnel: wrapping }))),
+    })
+    .map((spec) => realServer(spec));
+  const range = oneOf(
+    '192.0.2.0/24',
+    '198.51.100.1 - 198.51.100.9',
+    '192.0.2.1-2001:db8::1',
+    '2001:db8::1-2001:db8::9',
+    '192.0.2.1-',
+    '-192.0.2.1',
+    '192.0.2.1-192.0.2.2-192.0.2.3',
+  );
+  const addressPools = fc
+    .record({
+      addresses: optional(fc.array(range, { maxLength: 2 })),
+      namespaces: optional(fc.array(oneOf('*', 'a', 'a*'), { maxLength: 2 })),
+      default: optional(fc.boolean()),
+      realServerCIDRs: optional(fc.array(network, { maxLength: 2 })),
+    })
+    .map((spec) => addressPool(spec));
+
+  for (const [kind, objects] of Object.entries({ virtualServices, realServers, addressPools })) {
+    it(`is judged alike: ${kind}`, () => {
+      const seen = { accepted: 0, refused: 0 };
+      fc.assert(
+        fc.property(objects, (object) => {
+          const result = parseResource(object);
+          seen[result.ok ? 'accepted' : 'refused'] += 1;
+          const { problems } = admit(object);
+          assert.equal(
+            problems.length === 0,
+            result.ok,
+            JSON.stringify({ object, problems, ours: result.ok ? [] : result.problems }, null, 1),
+          );
+        }),
+        { numRuns: 1500 },
+      );
+      assert.ok(seen.accepted > 20 && seen.refused > 20, JSON.stringify(seen));
+    });
+  }
+});

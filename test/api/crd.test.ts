@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { customResourceDefinitions, resourceKinds } from '../../src/api/index.ts';
+import type { OpenApiSchema } from '../../src/api/index.ts';
+import { kindDescriptions } from '../../src/api/kinds.ts';
+import { celOf, schemas } from './api-server.ts';
+import { nodesOf, structuralViolations } from './structural-schema.ts';
+
+const crdFolder = path.join(import.meta.dirname, '../../crds');
+
+/** The node at the end of `.spec.ports[].port`, if there is one. */
+function nodeAt(schema: OpenApiSchema, jsonPath: string): OpenApiSchema | undefined {
+  return nodesOf(schema).find(([found]) => found === jsonPath)?.[1];
+}
+
+describe('custom resource definitions', () => {
+  it('exist for every kind, and the files in crds/ are read back as the same', () => {
+    const definitions = customResourceDefinitions();
+    assert.deepEqual(
+      definitions.map(({ spec }) => spec.names.kind),
+      resourceKinds,
+    );
+    for (const definition of definitions) {
+      const { group, names } = definition.spec;
+      const text = readFileSync(path.join(crdFolder, `${group}_${names.plural}.yaml`), 'utf8');
+      assert.equal(definition.metadata.name, `${names.plural}.${group}`);
+      assert.deepEqual(parse(text), definition);
+      assert.deepEqual(
+        parse(text, { version: '1.1' }),
+        definition,
+        'as YAML 1.1, which Kubernetes tools read',
+      );
+      // kubectl apply without --server-side keeps the whole file in an annotation of 256 KiB.
+      assert.ok(text.length < 128 * 1024, `${text.length} bytes`);
+    }
+  });
+
+  for (const { spec } of customResourceDefinitions()) {
+    const [version] = spec.versions;
+    assert.ok(version);
+    const root = version.schema.openAPIV3Schema;
+    const kind = spec.names.kind;
+
+    it(`${kind}: the schema is structural`, () => assert.deepEqual(structuralViolations(root), []));
+
+    it(`${kind}: every field is explained`, () => {
+      const silent = nodesOf(root).filter(([at, { description }]) => !at.endsWith('[]') && !description);
+      assert.deepEqual(silent, []);
+    });
+
+    it(`${kind}: every text and list has a limit, so that the price of a rule is known`, () => {
+      for (const [at, node] of nodesOf(root)) {
+        if (!/^\.(?:spec|status)/.test(at)) continue;
+        if (node.type === 'string') assert.ok(node.maxLength ?? node.enum, at);
+        if (node.type === 'array') assert.ok(node.maxItems, at);
+      }
+    });
+
+    it(`${kind}: columns and selectable fields are single values that exist`, () => {
+      const columns = version.additionalPrinterColumns.filter(({ name }) => name !== 'Age');
+      assert.ok(columns.length > 0);
+      for (const { jsonPath, type } of columns) assert.equal(nodeAt(root, jsonPath)?.type, type, jsonPath);
+      for (const { jsonPath } of version.selectableFields ?? []) {
+        assert.equal(nodeAt(root, jsonPath)?.type, 'string', jsonPath);
+      }
+    });
+  }
+});
+
+describe('rules in CEL', () => {
+  const nodes = [...schemas].flatMap(([kind, root]) =>
+    nodesOf(root).flatMap(([at, node]) =>
+      (node['x-kubernetes-validations'] ?? []).map((validation) => ({
+        at: `${kind}${at}`,
+        node,
+        validation,
+      })),
+    ),
+  );
+
+  it('are there', () => assert.ok(nodes.length > 25, `${nodes.length} rules`));
+
+  it('name only fields that exist, and give true or false', () => {
+    for (const { at, node, validation } of nodes) {
+      const { type, error } = celOf(node).check(validation.rule);
+      assert.equal(error, undefined, `${at}: ${validation.rule}`);
+      assert.equal(type, 'bool', at);
+    }
+  });
+
+  it('would be found out if they named another field', () => {
+    const root = schemas.get('VirtualService');
+    const ports = root && nodeAt(root, '.spec.ports');
+    assert.ok(ports);
+    assert.match(celOf(ports).check('self.all(p, p.number > 0)').error ?? '', /number/);
+  });
+
+  it('have messages on one line; those with values are texts of a known price', () => {
+    for (const { at, node, validation } of nodes) {
+      const { message, messageExpression, fieldPath } = validation;
+      assert.match(message, /^\S.{4,}$/, at);
+      assert.ok(message.length < 2048, at);
+      if (fieldPath !== undefined) assert.ok(nodeAt(node, fieldPath), `${at} blames ${fieldPath}`);
+      if (messageExpression === undefined) continue;
+      assert.equal(celOf(node).check(messageExpression).type, 'string', at);
+      // The size of string(number) is unknown to an API server, and what is added to it has no limit.
+      assert.doesNotMatch(messageExpression, /string\(|' \+|\+ '(?!-')/, at);
+    }
+  });
+
+  it('mirror every rule; what needs none is told by the type of a list', () => {
+    for (const { kind, rules } of kindDescriptions) {
+      for (const { name, cel } of rules) {
+        if (cel.length === 0) assert.match(name, /^Duplicate/, `${kind} ${name}`);
+      }
+    }
+  });
+});
+
+describe('the validator of structural schemas', () => {
+  const bad: readonly [what: string, schema: object][] = [
+    ['a node without type', { type: 'object', properties: { a: {} } }],
+    ['a reference', { type: 'object', properties: { a: { $ref: '#/b', type: 'string' } } }],
+    ['a union', { type: 'object', properties: { a: { type: 'string', anyOf: [] } } }],
+    ['additionalProperties', { type: 'object', properties: {}, additionalProperties: false }],
+    [
+      'a list without items',
+      { type: 'object', properties: { a: { type: 'array', 'x-kubernetes-list-type': 'atomic' } } },
+    ],
+    ['a lookahead', { type: 'object', properties: { a: { type: 'string', pattern: '^(?!x)' } } }],
+    [
+      'a key that may be absent',
+      {
+        type: 'object',
+        properties: {
+          a: {
+            type: 'array',
+            items: { type: 'object', properties: { k: { type: 'string' } } },
+            'x-kubernetes-list-type': 'map',
+            'x-kubernetes-list-map-keys': ['k'],
+          },
+        },
+      },
+    ],
+    ['a missing required field', { type: 'object', properties: {}, required: ['a'] }],
+  ];
+  for (const [what, schema] of bad) {
+    it(`finds ${what}`, () => assert.equal(structuralViolations(schema).length, 1));
+  }
+});
