@@ -88,6 +88,6 @@ export class SysctlFolder {
 function readOnlyError(failures: readonly string[], cause: unknown): LvsError {
   return new LvsError('LVS_SYSCTL_READ_ONLY', `These sysctls could not be set: ${failures.join(', ')}.`, {
     cause,
-    hint: 'Set them from outside (sysctl -w on the host, or the pod’s securityContext.sysctls), or point --sysctl-root at a writable /proc/sys.',
+    hint: 'Set them from outside (sysctl -w on the host, or the pod’s securityContext.sysctls), or set sysctlRoot in the configuration to a writable /proc/sys.',
   });
 }
