@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DirectorStatus } from '../../src/director/index.ts';
@@ -81,6 +81,13 @@ export function sleep(ms: number): Promise<void> {
 /** The status file of a director. */
 export function readStatus(director: LabDirector): DirectorStatus {
   return JSON.parse(readFileSync(join(director.stateDirectory, 'status.json'), 'utf8')) as DirectorStatus;
+}
+
+/** `True Serving`: status and reason of a condition; empty before there is a status. */
+export function conditionOf(director: LabDirector, type: string): string {
+  if (!existsSync(join(director.stateDirectory, 'status.json'))) return '';
+  const found = readStatus(director).conditions.find((condition) => condition.type === type);
+  return found === undefined ? '' : `${found.status} ${found.reason}`;
 }
 
 /** `--config` with a file of these settings. */

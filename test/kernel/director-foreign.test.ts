@@ -18,8 +18,8 @@ import { file, labPool, realServer, virtualService } from './director-objects.ts
 let network: LabNetwork;
 let director: LabDirector;
 let eyes: Eyes;
-let foreignBefore: string;
-let hostBefore: string;
+let foreignBefore: string[];
+let hostBefore: string[];
 
 /** 50 services of every kind, some on our own VIP at another port, some with our real servers. */
 function foreignTable(): string {
@@ -51,7 +51,7 @@ function foreignTable(): string {
 }
 
 /** Everything that is not ours: table, addresses, rules and sysctls, as other programs print them. */
-async function foreignText(): Promise<string> {
+async function foreignLines(): Promise<string[]> {
   const [rules4, rules6, sysctls] = await Promise.all([
     network.director.check(['iptables-legacy-save']),
     network.director.check(['ip6tables-legacy-save']),
@@ -70,11 +70,11 @@ async function foreignText(): Promise<string> {
   const table = eyes.tableLines().filter((line) => !own.some((key) => line.startsWith(key)));
   const addresses = eyes.addressLines().filter((line) => !line.endsWith('(76)'));
   const others = sysctls.split('\n').filter((line) => !ourSysctls.test(line));
-  return [...table, ...addresses, ...rules, ...others].join('\n');
+  return [...table, ...addresses, ...rules, ...others];
 }
 
 /** Those that the director writes for the services of this test. */
-const ourSysctls = /vs\/(expire_|conn_reuse_mode|conntrack|snat_reroute)/;
+const ourSysctls = /vs\/(expire_|conn_reuse_mode|conntrack|snat_reroute)|conf\/eth1\/send_redirects/;
 
 before(async () => {
   network = await layOutNetwork({ realServers: 0 });
@@ -94,7 +94,7 @@ before(async () => {
   ]);
   await host.sysctl({ 'net/ipv4/vs/sync_threshold': '5\t60', 'net/ipv4/vs/expire_nodest_conn': 1 });
   eyes = new Eyes(host);
-  foreignBefore = await foreignText();
+  foreignBefore = await foreignLines();
   hostBefore = await wholeHost();
   director = new LabDirector(host, {
     'pool.yaml': labPool,
@@ -121,7 +121,7 @@ after(async () => {
 });
 
 /** All of the host, ours included. */
-async function wholeHost(): Promise<string> {
+async function wholeHost(): Promise<string[]> {
   const rules = await network.director.check(['sh', '-c', 'iptables-legacy-save; ip6tables-legacy-save']);
   const sysctls = await network.director.check([
     'sh',
@@ -138,12 +138,12 @@ async function wholeHost(): Promise<string> {
       .split('\n')
       .filter((line) => !/conf\/lvs0|sync_qlen|nat_icmp|am_droprate/.test(line))
       .toSorted(),
-  ].join('\n');
+  ];
 }
 
 describe('what belongs to others', () => {
   it('stays bit for bit while services come, change and go', async () => {
-    assert.equal(await foreignText(), foreignBefore, 'after the first pass');
+    assert.deepEqual(await foreignLines(), foreignBefore, 'after the first pass');
     const key = `TCP ${network.vip4(0)}:80`;
     director.edit('web.yaml', '"rr"', '"mh"');
     await until('an edit', () => eyes.table().get(key)?.config.scheduler === 'mh');
@@ -152,7 +152,7 @@ describe('what belongs to others', () => {
     await until('a removal', () => !eyes.table().has(`TCP ${network.vip4(1)}:80`));
     await director.kill();
     await director.start();
-    assert.equal(await foreignText(), foreignBefore);
+    assert.deepEqual(await foreignLines(), foreignBefore);
     await until('status counts them', () => readStatus(director).counts.foreignServices === 50);
     const status = await director.status();
     assert.match(status.stdout, /50 services of others left alone/);
@@ -217,10 +217,10 @@ describe('cleanup', () => {
     const withUs = await wholeHost();
     const dryRun = await director.command(['cleanup', '--dry-run', ...state]);
     assert.match(dryRun.stdout, /would delete TCP .*:80 with 2 real server/);
-    assert.equal(await wholeHost(), withUs, 'a dry run changes nothing');
+    assert.deepEqual(await wholeHost(), withUs, 'a dry run changes nothing');
     const result = await director.command(['cleanup', ...state]);
     assert.equal(result.code, 0, `${result.stdout}${result.stderr}`);
-    assert.equal(await wholeHost(), hostBefore);
+    assert.deepEqual(await wholeHost(), hostBefore);
     assert.deepEqual(
       readdirSync(director.stateDirectory).filter((name) => name.endsWith('.json')),
       [],
@@ -238,7 +238,7 @@ describe('cleanup', () => {
     await withdrawing.start();
     assert.ok(eyes.table().has(`TCP ${network.vip4(0)}:80`));
     assert.equal(await withdrawing.stop(), 0);
-    assert.equal(await wholeHost(), hostBefore);
+    assert.deepEqual(await wholeHost(), hostBefore);
     assert.ok(!existsSync(join(withdrawing.stateDirectory, 'ledger.json')));
   });
 });

@@ -6,7 +6,7 @@ import { LabDirector } from '../lab/director-process.ts';
 import { runInLab } from '../lab/host.ts';
 import { layOutNetwork } from '../lab/network.ts';
 import type { LabNetwork } from '../lab/network.ts';
-import { Eyes, configFlags, readStatus, sleep, until } from './director-eyes.ts';
+import { Eyes, conditionOf, configFlags, sleep, until } from './director-eyes.ts';
 import { file, labPool, realServer, virtualService } from './director-objects.ts';
 
 /**
@@ -58,14 +58,9 @@ beforeEach(async () => {
   await until('all services are served', () => eyes.table().size === services);
 });
 
-function condition(type: string): string {
-  const found = readStatus(director).conditions.find((candidate) => candidate.type === type);
-  return `${found?.status} ${found?.reason}`;
-}
-
 async function untilCondition(type: string, value: string): Promise<void> {
-  await until(`${type} is ${value}`, () => condition(type) === value).catch(() =>
-    assert.equal(condition(type), value),
+  await until(`${type} is ${value}`, () => conditionOf(director, type) === value).catch(() =>
+    assert.equal(conditionOf(director, type), value),
   );
 }
 
