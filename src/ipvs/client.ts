@@ -2,14 +2,14 @@ import { isLvsError, LvsError } from '../base/index.ts';
 import { defaultBatchSize, errno, NETLINK_GENERIC, NetlinkConnection } from '../netlink/index.ts';
 import type { Libc } from '../netlink/index.ts';
 import { orderSteps } from './bulk-load.ts';
-import type { ApplyStep } from './bulk-load.ts';
 import { decodeInfo, decodeTimeouts, encodeTimeouts } from './config-codec.ts';
 import { decodeSyncDaemon, encodeSyncDaemon, encodeSyncDaemonKey } from './daemon-codec.ts';
 import { ipvsNames } from './debug-names.ts';
 import { IpvsFamily } from './family.ts';
 import { observeRealServers, observeTable } from './observe.ts';
-import { explainRefusal } from './refusal.ts';
 import { isSchedulerAvailable } from './scheduler-probe.ts';
+import { settleBatch } from './settle.ts';
+import type { OperationOutcome } from './settle.ts';
 import { formatVirtualServiceKey } from './types.ts';
 import type {
   IpvsInfo,
@@ -31,7 +31,6 @@ import {
   IPVS_CMD_SET_CONFIG,
   IPVS_CMD_ZERO,
 } from './uapi.ts';
-import { judgeRefusal } from './upsert.ts';
 import { encodeVirtualServiceKey } from './virtual-service-codec.ts';
 
 export interface IpvsClientOptions {
@@ -46,9 +45,6 @@ export interface ApplyOptions {
   /** Operations per datagram, 1..200. @default 64, the fastest with real requests */
   readonly batchSize?: number;
 }
-
-/** 'done' when the table is now as the operation asks. */
-export type OperationOutcome = 'done' | LvsError;
 
 /**
  * The IPVS table of one network namespace. All calls are synchronous and short (`applyYielding` excepted, which gives
@@ -225,68 +221,36 @@ export class IpvsClient {
     outcomes: OperationOutcome[],
     { batchSize = defaultBatchSize }: ApplyOptions,
   ): Generator<void> {
+    const missing = new Set<string>();
     const steps = orderSteps(operations).filter(({ index }) =>
-      this.#isSchedulerReady(operations[index], index, outcomes),
+      this.#isSchedulerReady(operations[index], index, outcomes, missing),
     );
     for (let first = 0; first < steps.length; first += batchSize) {
-      this.#applyBatch(steps.slice(first, first + batchSize), outcomes, batchSize);
+      const batch = steps.slice(first, first + batchSize);
+      const verdicts = this.#family.batch(
+        batch.map((step) => step.operation),
+        batchSize,
+      );
+      settleBatch(this.#family, batch, verdicts, outcomes);
       yield;
     }
-  }
-
-  #applyBatch(steps: readonly ApplyStep[], outcomes: OperationOutcome[], batchSize: number): void {
-    const verdicts = this.#family.batch(
-      steps.map((step) => step.operation),
-      batchSize,
-    );
-    /** Services that the settling below created: their real servers were refused only because they came first. */
-    const createdLate = new Set<string>();
-    steps.forEach((step, i) => {
-      const verdict = verdicts[i];
-      // A preparation needs no verdict of its own: the step that completes it meets the same obstacle.
-      if (verdict === undefined || step.isPreparation) return;
-      outcomes[step.index] = this.#settle(step.operation, verdict, createdLate);
-    });
-  }
-
-  /** Brings a refused or unanswered operation to its end, alone. */
-  #settle(operation: IpvsOperation, error: LvsError, createdLate: Set<string>): OperationOutcome {
-    const service = formatVirtualServiceKey(operation.service);
-    let next: IpvsOperation = operation;
-    let refusal: LvsError | undefined = error;
-    // An entry can flip between the two states only under another writer's hands; a few turns outlast any but a fight.
-    for (let attempt = 1; attempt <= 4; attempt++) {
-      if (isVerdictLost(refusal)) {
-        // Executed or not, every operation may be executed again.
-      } else if (refusal.errno === errno.ESRCH && createdLate.has(service) && attempt === 1) {
-        // Its service exists by now.
-      } else {
-        const verdict = judgeRefusal(next, refusal);
-        if (verdict.type === 'done') return 'done';
-        if (verdict.type === 'refused') break;
-        next = verdict.operation;
-      }
-      [refusal] = this.#family.batch([next], 1);
-      if (refusal === undefined) {
-        if (next.type === 'addVirtualService') createdLate.add(service);
-        return 'done';
-      }
-    }
-    return explainRefusal(refusal, operation);
   }
 
   /**
    * Loading a scheduler module takes tens of milliseconds under the locks of IPVS; it happens here, once and alone,
    * and never in the middle of a batch. A scheduler that does not exist is refused before anything is touched.
+   * @param missing schedulers already asked for in this apply: each miss costs a run of modprobe
    */
   #isSchedulerReady(
     operation: IpvsOperation | undefined,
     index: number,
     outcomes: OperationOutcome[],
+    missing: Set<string>,
   ): boolean {
     if (operation?.type !== 'addVirtualService' && operation?.type !== 'editVirtualService') return true;
     const { scheduler } = operation.config;
-    if (this.isSchedulerAvailable(scheduler)) return true;
+    if (!missing.has(scheduler) && this.isSchedulerAvailable(scheduler)) return true;
+    missing.add(scheduler);
     outcomes[index] = new LvsError(
       'LVS_SCHEDULER_UNAVAILABLE',
       `This kernel has no IPVS scheduler "${scheduler}".`,
@@ -307,8 +271,4 @@ function unanswered(operation: string): LvsError {
 
 function newOutcomes(operations: readonly IpvsOperation[]): OperationOutcome[] {
   return Array.from<OperationOutcome>({ length: operations.length }).fill('done');
-}
-
-function isVerdictLost(error: LvsError): boolean {
-  return error.code === 'LVS_NETLINK_OVERRUN' || error.code === 'LVS_NETLINK_NO_ANSWER';
 }

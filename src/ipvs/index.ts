@@ -7,7 +7,8 @@
  * that the table is never flushed. Refuses to know why an entry is wanted: that is `plan`'s.
  */
 export { IpvsClient } from './client.ts';
-export type { ApplyOptions, IpvsClientOptions, OperationOutcome } from './client.ts';
+export type { ApplyOptions, IpvsClientOptions } from './client.ts';
+export type { OperationOutcome } from './settle.ts';
 export { schedulerFlags, serviceFlags } from './pure.ts';
 export type { SchedulerFlag } from './pure.ts';
 export {

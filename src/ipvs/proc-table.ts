@@ -12,41 +12,98 @@
  * @returns text that is equal exactly when the tables are (but for hash collisions in 64 bits per table).
  */
 export function ipvsTableFingerprint(text: Uint8Array): string {
-  let low = 0;
-  let high = 0;
-  let lines = 0;
-  let service = 0;
+  const sum = new TableSum();
+  let service: LineHash = seed;
   let start = skipHeading(text);
   while (start < text.length) {
     const newline = text.indexOf(newlineByte, start);
     const end = newline < 0 ? text.length : newline;
     const isRealServer = text[start] === space;
     const hashedEnd = isRealServer ? endOfWeight(text, start, end) : end;
-    // A real server hashes together with its service, so that a server that changes places is seen; sums do not mind
-    // the order of lines.
-    let a = isRealServer ? service : seedA;
-    let b = isRealServer ? ~service : seedB;
+    let { a, b } = isRealServer ? seedOfRealServers(service) : seed;
     for (let i = start; i < hashedEnd; i++) {
       const byte = text[i] ?? 0;
       if (byte === space) continue;
-      a = Math.imul(a ^ byte, 0x01000193);
-      b = Math.imul(b ^ byte, 0x85ebca6b) ^ (b >>> 15);
+      a = mixA(a, byte);
+      b = mixB(b, byte);
     }
-    if (!isRealServer) service = a ^ b;
-    low = (low + scramble(a)) | 0;
-    high = (high + scramble(b)) | 0;
-    lines++;
+    if (!isRealServer) service = { a, b };
+    sum.add(a, b);
     start = end + 1;
   }
-  return `${lines}:${(high >>> 0).toString(16)}:${(low >>> 0).toString(16)}`;
+  return sum.format();
+}
+
+/** Both halves of the hash of one line. */
+export interface LineHash {
+  readonly a: number;
+  readonly b: number;
+}
+
+/** FNV-1a's offset basis, and any other odd constant for the second half. */
+const seed: LineHash = { a: 0x811c9dc5 | 0, b: 0x9e3779b1 | 0 };
+
+function mixA(a: number, byte: number): number {
+  return Math.imul(a ^ byte, 0x01000193);
+}
+
+function mixB(b: number, byte: number): number {
+  return Math.imul(b ^ byte, 0x85ebca6b) ^ (b >>> 15);
+}
+
+/** A real server hashes together with its service, so that a server that changes places is seen. */
+export function seedOfRealServers({ a, b }: LineHash): LineHash {
+  const service = a ^ b;
+  return { a: service, b: ~service };
+}
+
+/** The hash of one line as the kernel would print it. @param line ASCII without its spaces; they do not count. */
+export function hashLine(line: string, { a, b }: LineHash = seed): LineHash {
+  for (let i = 0; i < line.length; i++) {
+    const byte = line.charCodeAt(i);
+    a = mixA(a, byte);
+    b = mixB(b, byte);
+  }
+  return { a, b };
+}
+
+/** The sum over all lines: it does not mind their order, and a line can be taken out again. */
+export class TableSum {
+  #lines = 0;
+  #low = 0;
+  #high = 0;
+
+  add(a: number, b: number): void {
+    this.#lines++;
+    this.#low = (this.#low + scramble(a)) | 0;
+    this.#high = (this.#high + scramble(b)) | 0;
+  }
+
+  remove(a: number, b: number): void {
+    this.#lines--;
+    this.#low = (this.#low - scramble(a)) | 0;
+    this.#high = (this.#high - scramble(b)) | 0;
+  }
+
+  format(): string {
+    return `${this.#lines}:${(this.#high >>> 0).toString(16)}:${(this.#low >>> 0).toString(16)}`;
+  }
+
+  /** @returns undefined for text that `format` did not make. */
+  static parse(fingerprint: string): TableSum | undefined {
+    const [, lines = '', high = '', low = ''] = /^(\d+):([0-9a-f]+):([0-9a-f]+)$/.exec(fingerprint) ?? [];
+    if (lines === '') return undefined;
+    const sum = new TableSum();
+    sum.#lines = Number(lines);
+    sum.#high = Number.parseInt(high, 16) | 0;
+    sum.#low = Number.parseInt(low, 16) | 0;
+    return sum;
+  }
 }
 
 const newlineByte = 0x0a;
 const space = 0x20;
 const headingLines = 3;
-/** FNV-1a's offset basis, and any other odd constant for the second half. */
-const seedA = 0x811c9dc5 | 0;
-const seedB = 0x9e3779b1 | 0;
 
 function skipHeading(text: Uint8Array): number {
   let start = 0;

@@ -53,8 +53,8 @@ interface FakeService extends ServiceKey {
   netmask: Buffer;
   engine: string;
   stats: bigint[];
-  /** Newest first, as the kernel lists them. */
-  dests: FakeDest[];
+  /** By identity; the kernel lists the newest first. */
+  dests: Map<string, FakeDest>;
 }
 
 interface DestKey {
@@ -114,7 +114,7 @@ export class FakeIpvs {
   readonly #schedulers: ReadonlySet<string>;
   readonly #interfaces: ReadonlySet<string>;
   readonly #hasIpv6: boolean;
-  #services: FakeService[] = [];
+  readonly #services = new Map<string, FakeService>();
   #daemons: FakeDaemon[] = [];
   #timeouts = [900, 120, 300];
   /** How often each scheduler was looked for without being there: modprobe runs. */
@@ -146,42 +146,41 @@ export class FakeIpvs {
   dump(command: number, payload: Buffer, from: number): Iterable<Buffer> | undefined {
     switch (command) {
       case 4: {
+        const services = [...this.#services.values()];
         // The table of addresses, then the table of marks.
         const ordered = [
-          ...this.#services.filter(({ mark }) => mark === 0),
-          ...this.#services.filter(({ mark }) => mark !== 0),
+          ...services.filter(({ mark }) => mark === 0),
+          ...services.filter(({ mark }) => mark !== 0),
         ];
-        return ordered.slice(from).map((service) => serviceRecord(service));
+        return encodeLazily(ordered.slice(from), serviceRecord);
       }
       case 8: {
-        let service: FakeService | undefined;
-        try {
-          service = this.#find(parseServiceKey(readAttributes(payload).get(attributeService)));
-        } catch {
-          // A dump that cannot be started properly is empty, not refused.
-        }
-        return (service?.dests ?? []).slice(from).map((dest) => destRecord(dest));
+        const dests = [...(this.#findLeniently(payload)?.dests.values() ?? [])];
+        return encodeLazily(dests.toReversed().slice(from), destRecord);
       }
-      case 11:
-        return this.#daemons
-          .toSorted((a, b) => a.state - b.state)
-          .slice(from)
-          .map((daemon) => daemonRecord(daemon));
+      case 11: {
+        const daemons = this.#daemons.toSorted((a, b) => a.state - b.state);
+        return encodeLazily(daemons.slice(from), daemonRecord);
+      }
       default:
         return undefined;
     }
   }
 
-  /** Traffic: adds to the first counter (connections) of every service and real server. */
-  countConnections(count: bigint): void {
-    for (const entry of this.#services.flatMap((service) => [service, ...service.dests]))
-      entry.stats[0] = (entry.stats[0] ?? 0n) + count;
+  /** A dump about a service that does not exist, or not even could, is empty rather than refused. */
+  #findLeniently(payload: Buffer): FakeService | undefined {
+    try {
+      return this.#find(parseServiceKey(readAttributes(payload).get(attributeService)));
+    } catch (refusal) {
+      if (refusal instanceof Refused) return undefined;
+      throw refusal;
+    }
   }
 
   #execute(command: number, attributes: Attributes, replies: Buffer[]): void {
     switch (command) {
       case 17:
-        this.#services = [];
+        this.#services.clear();
         return;
       case 12:
         return this.#setTimeouts(attributes);
@@ -219,7 +218,7 @@ export class FakeIpvs {
   }
 
   #find(key: ServiceKey): FakeService | undefined {
-    return this.#services.find((service) => serviceIdentity(service) === serviceIdentity(key));
+    return this.#services.get(serviceIdentity(key));
   }
 
   #require(payload: Buffer | undefined): FakeService {
@@ -235,12 +234,13 @@ export class FakeIpvs {
       if (command === 1 && service !== undefined) refuse(EEXIST);
       if (command === 2 && service === undefined) refuse(ESRCH);
       this.#checkServiceConfig(key, wanted);
-      if (service === undefined) this.#services.push({ ...key, ...wanted, stats: newStats(), dests: [] });
+      if (service === undefined)
+        this.#services.set(serviceIdentity(key), { ...key, ...wanted, stats: newStats(), dests: new Map() });
       else Object.assign(service, wanted);
       return;
     }
     if (service === undefined) refuse(ESRCH);
-    if (command === 3) this.#services = this.#services.filter((other) => other !== service);
+    if (command === 3) this.#services.delete(serviceIdentity(key));
     else replies.push(serviceRecord(service));
   }
 
@@ -263,10 +263,10 @@ export class FakeIpvs {
     const config = command === 7 ? undefined : parseDestConfig(fields);
     const family = fields.get(11)?.readUInt16LE(0) ?? service.family;
     const key = parseDestKey(fields, family === 0 ? service.family : family);
-    const dest = service.dests.find((other) => destIdentity(other) === destIdentity(key));
+    const dest = service.dests.get(destIdentity(key));
     if (config === undefined) {
       if (dest === undefined) refuse(ENOENT);
-      service.dests = service.dests.filter((other) => other !== dest);
+      service.dests.delete(destIdentity(key));
       return;
     }
     if (key.family !== service.family && (this.#daemons.length > 0 || config.method !== TUNNEL))
@@ -276,7 +276,7 @@ export class FakeIpvs {
     if (command === 5) {
       if (dest !== undefined) refuse(EEXIST);
       if (!this.#isUnicast(key)) refuse(EINVAL);
-      service.dests.unshift({ ...key, ...config, stats: newStats() });
+      service.dests.set(destIdentity(key), { ...key, ...config, stats: newStats() });
     } else {
       Object.assign(dest ?? refuse(ENOENT), config);
     }
@@ -308,8 +308,9 @@ export class FakeIpvs {
     const state = attributes.get(1)?.readUInt32LE(0);
     const device = attributes.get(2);
     if (state === undefined || device === undefined || !attributes.has(3)) refuse(EINVAL);
-    if (this.#services.some(({ family, dests }) => dests.some((dest) => dest.family !== family)))
-      refuse(EINVAL);
+    const isMixed = ({ family, dests }: FakeService) =>
+      [...dests.values()].some((dest) => dest.family !== family);
+    if ([...this.#services.values()].some(isMixed)) refuse(EINVAL);
     const [group] = attributes.get(5) ?? [224];
     const [group6] = attributes.get(6) ?? [0xff];
     if (((group ?? 0) & 0xf0) !== 0xe0 || group6 !== 0xff) refuse(EINVAL);
@@ -337,9 +338,15 @@ export class FakeIpvs {
   }
 
   #zero(payload: Buffer | undefined): void {
-    const services = payload === undefined ? this.#services : [this.#require(payload)];
-    for (const entry of services.flatMap((service) => [service, ...service.dests])) entry.stats = newStats();
+    const services = payload === undefined ? [...this.#services.values()] : [this.#require(payload)];
+    for (const entry of services.flatMap((service) => [service, ...service.dests.values()]))
+      entry.stats = newStats();
   }
+}
+
+/** A chunk takes what fits; the rest is not encoded in vain. */
+function* encodeLazily<T>(entries: readonly T[], encode: (entry: T) => Buffer): Generator<Buffer> {
+  for (const entry of entries) yield encode(entry);
 }
 
 function newStats(): bigint[] {
