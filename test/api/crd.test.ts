@@ -7,6 +7,7 @@ import { customResourceDefinitions, resourceKinds } from '../../src/api/index.ts
 import type { OpenApiSchema } from '../../src/api/index.ts';
 import { kindDescriptions } from '../../src/api/kinds.ts';
 import { celOf, schemas } from './api-server.ts';
+import { ruleCostLimit, totalCostLimit, worstCost } from './cel-cost.ts';
 import { nodesOf, structuralViolations } from './structural-schema.ts';
 
 const crdFolder = path.join(import.meta.dirname, '../../crds');
@@ -109,6 +110,34 @@ describe('rules in CEL', () => {
       // The size of string(number) is unknown to an API server, and what is added to it has no limit.
       assert.doesNotMatch(messageExpression, /string\(|' \+|\+ '(?!-')/, at);
     }
+  });
+
+  for (const [kind, root] of schemas) {
+    it(`${kind}: no rule is dearer than an API server allows`, () => {
+      let total = 0;
+      for (const [at, node] of nodesOf(root)) {
+        // A rule of the entries of a list is judged for each of them.
+        const times = [...at.matchAll(/\[\]/g)]
+          .map(({ index }) => nodeAt(root, at.slice(0, index))?.maxItems ?? Number.POSITIVE_INFINITY)
+          .reduce((product, entries) => product * entries, 1);
+        for (const { rule, messageExpression } of node['x-kubernetes-validations'] ?? []) {
+          for (const expression of [rule, ...(messageExpression === undefined ? [] : [messageExpression])]) {
+            const cost = times * worstCost(expression, node);
+
+            // The estimate is ours: stay well below.
+            assert.ok(cost < ruleCostLimit / 4, `${kind}${at}: ${cost} for ${expression}`);
+            total += cost;
+          }
+        }
+      }
+      assert.ok(total > 0 && total < totalCostLimit / 4, `${total}`);
+    });
+  }
+
+  it('that compare all entries of a long list with each other would be too dear', () => {
+    const addresses = nodeAt(schemas.get('RealServer') ?? assert.fail(), '.spec.addresses');
+    assert.ok(addresses);
+    assert.ok(worstCost('self.all(a, self.exists_one(b, a == b))', addresses) > ruleCostLimit);
   });
 
   it('mirror every rule; what needs none is told by the type of a list', () => {

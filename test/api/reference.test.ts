@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { kindReferences, parseDirectorConfiguration, parseResource } from '../../src/api/index.ts';
+import { nodesOf } from './structural-schema.ts';
+
+const text = readFileSync(path.join(import.meta.dirname, '../../docs/api.md'), 'utf8');
+const chapters = new Map(
+  text
+    .split(/^## /m)
+    .slice(1)
+    .map((chapter) => [chapter.slice(0, chapter.indexOf('\n')), chapter] as const),
+);
+
+describe('docs/api.md', () => {
+  it('has a chapter for every kind', () => {
+    assert.deepEqual(
+      [...chapters.keys()],
+      kindReferences().map(({ kind }) => kind),
+    );
+  });
+
+  for (const { kind, resource, schema, rules } of kindReferences()) {
+    const chapter = chapters.get(kind) ?? '';
+
+    it(`${kind}: every field has one row, with its meaning`, () => {
+      const fields = nodesOf(schema, resource === undefined ? '' : '.spec')
+        .map(([at]) => at.slice(1))
+        .filter((at) => !/^(?:|spec|apiVersion|kind)$/.test(at) && !at.endsWith('[]'));
+      const rows = [...chapter.matchAll(/^\| `([^`]+)` \|.*\| (\S.*) \|$/gm)];
+      assert.deepEqual(
+        rows.map((row) => row[1]),
+        fields,
+      );
+    });
+
+    it(`${kind}: every rule is told`, () => {
+      const told = [...chapter.matchAll(/^- `(\w+)`: (.+)$/gm)].map((line) => line[1]);
+      assert.deepEqual(
+        told,
+        rules.map(({ name }) => name),
+      );
+    });
+
+    it(`${kind}: the example is valid`, () => {
+      const example = /```yaml\n(.*?)```/s.exec(chapter)?.[1] ?? '';
+      const value: unknown = parse(example);
+      const result = resource === undefined ? parseDirectorConfiguration(value) : parseResource(value);
+      assert.ok(result.ok, JSON.stringify(result));
+    });
+  }
+});
