@@ -50,7 +50,7 @@ function withBrokenFile(broken: string, ...objects: readonly ManifestObject[]): 
     files: [...objects.map(({ file }) => file), broken],
     incompletePaths: [broken],
     isComplete: false,
-  } as unknown as ManifestReading;
+  };
 }
 
 const gone = new LvsError('LVS_MANIFEST_FOLDER', 'The folder is gone.');

@@ -118,9 +118,9 @@ describe('a director that dies', () => {
     const written = director.log
       .slice(from)
       .split('\n')
-      .filter((line) => /^> (IPVS_CMD_(NEW|SET|DEL)|type (20|21) )/.test(line))
+      .filter((line) => /^> (IPVS_CMD|RTM)_(NEW|SET|DEL)/.test(line))
       // How it asks for a scheduler: a service that the kernel is sure to refuse, on a mark of its own.
-      .filter((line) => !line.includes('FWMARK=ff0f564c'));
+      .filter((line) => !line.includes('FWMARK'));
     assert.match(director.log.slice(from), /IPVS_CMD_GET_SERVICE/, 'the traffic was printed');
     assert.deepEqual(written, []);
     assert.doesNotMatch(director.log.slice(from), /pass applied changes/);

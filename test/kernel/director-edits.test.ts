@@ -74,8 +74,8 @@ function assertNothingLost({ requests, held }: TrafficCounts): void {
 
 interface LiveEdit {
   readonly what: string;
-  edit(): void;
-  isDone(): boolean;
+  readonly edit: () => void;
+  readonly isDone: () => boolean;
 }
 
 const edits: readonly LiveEdit[] = [

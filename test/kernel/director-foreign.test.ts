@@ -74,7 +74,8 @@ async function foreignLines(): Promise<string[]> {
 }
 
 /** Those that the director writes for the services of this test. */
-const ourSysctls = /vs\/(expire_|conn_reuse_mode|conntrack|snat_reroute)|conf\/eth1\/send_redirects/;
+const ourSysctls =
+  /vs\/(expire_|conn_reuse_mode|conntrack|snat_reroute)|conf\/eth1\/(send_redirects|arp_ignore|arp_announce)/;
 
 before(async () => {
   network = await layOutNetwork({ realServers: 0 });
