@@ -56,6 +56,8 @@ export interface FakeKernelOptions extends FakeIpvsOptions {
   readonly hasModule?: boolean;
   /** Whether the large queues that the client asks for are granted. @default true */
   readonly grantsQueues?: boolean;
+  /** Receive queue that no socket option changes, to make it overrun. @default the kernel's, which options change */
+  readonly queueBytes?: number;
 }
 
 interface Dump {
@@ -135,7 +137,7 @@ export class FakeKernel {
     this.#sockets.set(fd, {
       portId: 4000 + fd,
       queue: [],
-      receiveQueueBytes: defaultQueueBytes,
+      receiveQueueBytes: this.#options.queueBytes ?? defaultQueueBytes,
       sendQueueBytes: defaultQueueBytes,
       charged: 0,
       largestReceive: 0,
@@ -151,7 +153,8 @@ export class FakeKernel {
     if (this.#options.grantsQueues === false) return this.#fail(EPERM);
     // The kernel doubles what it is asked for. 7 and 32: SO_SNDBUF and its forced form; 8 and 33: SO_RCVBUF.
     if (option === 7 || option === 32) socket.sendQueueBytes = value * 2;
-    if (option === 8 || option === 33) socket.receiveQueueBytes = value * 2;
+    if ((option === 8 || option === 33) && this.#options.queueBytes === undefined)
+      socket.receiveQueueBytes = value * 2;
     return 0;
   }
 
