@@ -90,7 +90,7 @@ describe('a kernel that does not let us', () => {
       [
         '--bounding-set=-net_admin',
         process.execPath,
-        fileURLToPath(new URL('open-ipvs.ts', import.meta.url)),
+        fileURLToPath(new URL('../../test/kernel/open-ipvs.ts', import.meta.url)),
       ],
       { encoding: 'utf8' },
     );
