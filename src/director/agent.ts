@@ -1,5 +1,6 @@
 import { formatObjectRef, objectRefOf } from '../api/index.ts';
 import type { DirectorConfiguration } from '../api/index.ts';
+import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
 import { computeChanges, computeDesiredState } from '../plan/index.ts';
 import type { ChangePlan, DesiredState, DirectorFacts, HeldRemoval } from '../plan/index.ts';
@@ -53,6 +54,8 @@ export class DirectorAgent {
   #lastFullCheckMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
+  #isLedgerBehind = false;
+  #passFailure: string | undefined;
   #isWanted = false;
   #isStopped = false;
 
@@ -110,8 +113,7 @@ export class DirectorAgent {
     clearTimeout(this.#timer);
     this.#running = this.#serveWakes()
       .catch((error: unknown) => {
-        this.#options.logger.error('pass failed, the table stays as it is', { error });
-        this.#options.board.recordPassFailure(error);
+        this.#reportPassFailure(error);
       })
       .finally(() => {
         this.#running = undefined;
@@ -123,6 +125,8 @@ export class DirectorAgent {
     do {
       this.#isWanted = false;
       await this.pass();
+      if (this.#passFailure !== undefined) this.#options.logger.info('passes succeed again');
+      this.#passFailure = undefined;
     } while (this.#isWanted && !this.#isStopped);
   }
 
@@ -153,7 +157,7 @@ export class DirectorAgent {
     const desired = this.#goal(view, host.state);
     host.observeSysctls(desired.sysctls.keys());
     if (this.#isQuiet(view, desired)) {
-      if (ledgerStore.isMissing()) this.#writeLedger();
+      if (this.#isLedgerBehind || ledgerStore.isMissing()) this.#writeLedger();
       return false;
     }
 
@@ -337,10 +341,23 @@ export class DirectorAgent {
     const { ledgerStore, board } = this.#options;
     try {
       ledgerStore.write(this.#ledger);
+      this.#isLedgerBehind = false;
       board.recordLedger(undefined);
     } catch (error) {
+      this.#isLedgerBehind = true;
       board.recordLedger(error);
     }
+  }
+
+  /** A pass that goes wrong for the same reason every second is told once. */
+  #reportPassFailure(error: unknown): void {
+    const { logger, board } = this.#options;
+    // The next pass that succeeds must say so, even if it finds nothing to do.
+    this.#converged = undefined;
+    const reason = formatErrorForPeople(error);
+    if (reason !== this.#passFailure) logger.error('pass failed, the table stays as it is', { error });
+    this.#passFailure = reason;
+    board.recordPassFailure(error);
   }
 
   #reportHold(plan: ChangePlan): void {

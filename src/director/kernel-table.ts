@@ -1,6 +1,11 @@
 import { isLvsError } from '../base/index.ts';
 import type { LvsError } from '../base/index.ts';
-import { formatRealServerKey, formatVirtualServiceKey } from '../ipvs/index.ts';
+import {
+  formatRealServerKey,
+  formatVirtualServiceKey,
+  predictTableFingerprint,
+  serviceFlags,
+} from '../ipvs/pure.ts';
 import type {
   IpvsClient,
   IpvsOperation,
@@ -9,6 +14,7 @@ import type {
   ObservedVirtualService,
   OperationOutcome,
 } from '../ipvs/index.ts';
+import type { TableChange } from '../ipvs/pure.ts';
 
 /**
  * What this director believes the kernel table to be: the last complete dump, plus every operation that the kernel
@@ -16,12 +22,17 @@ import type {
  * cost a dump of ten thousand.
  *
  * The belief is checked against a fingerprint of /proc/net/ip_vs, cheap enough for every second: one differing byte
- * there means that other hands were at work, and the table is read again as a whole.
+ * there means that other hands were at work, and the table is read again as a whole. What our own operations do to the
+ * fingerprint is computed, not read: so no change of others hides behind one of ours, however long ago the last look
+ * was, and an edit costs no look at all.
+ *
+ * Services in the table are values: one that changed in any way is another object, so that `plan` may remember by
+ * identity what it compared.
  */
 export class KernelTable {
   readonly #client: IpvsClient;
   readonly #readFingerprint: () => string | undefined;
-  #table = new Map<string, MutableVirtualService>();
+  #table = new Map<string, ObservedVirtualService>();
   #fingerprint: string | undefined;
   #isLoaded = false;
 
@@ -40,11 +51,7 @@ export class KernelTable {
     // A dump that fails leaves the old belief, which is to be read again before anybody trusts it.
     this.#isLoaded = false;
     this.#fingerprint = this.#readFingerprint();
-    const table = new Map<string, MutableVirtualService>();
-    for (const [key, service] of this.#client.observeTable({ stats: false })) {
-      table.set(key, { ...service, realServers: new Map(service.realServers) });
-    }
-    this.#table = table;
+    this.#table = new Map(this.#client.observeTable({ stats: false }));
     this.#isLoaded = true;
   }
 
@@ -60,7 +67,8 @@ export class KernelTable {
   refreshRealServers(serviceKeys: Iterable<string>): void {
     for (const key of new Set(serviceKeys)) {
       const service = this.#table.get(key);
-      if (service !== undefined) service.realServers = new Map(this.#client.observeRealServers(service.key));
+      if (service === undefined) continue;
+      this.#table.set(key, { ...service, realServers: this.#client.observeRealServers(service.key) });
     }
   }
 
@@ -71,43 +79,76 @@ export class KernelTable {
    */
   async apply(operations: readonly IpvsOperation[]): Promise<readonly OperationOutcome[]> {
     if (operations.length === 0) return [];
+    const isPredictable = !operations.some((operation) => this.#isPersistent(operation));
+    // Read between two looks, the fingerprint would hide what others did since the first: so there is a look right here.
+    if (!isPredictable && this.#fingerprint !== this.#readFingerprint()) this.#isLoaded = false;
     const outcomes = await this.#client.applyYielding(operations);
+    const draft = new TableDraft(this.#table);
     let isCertain = true;
     operations.forEach((operation, index) => {
       const outcome = outcomes[index];
-      if (outcome === 'done') this.#fold(operation);
+      if (outcome === 'done') draft.fold(operation);
       else if (outcome === undefined || isUncertain(outcome)) isCertain = false;
     });
-    if (isCertain) this.#fingerprint = this.#readFingerprint();
-    else this.#isLoaded = false;
+    if (!isCertain) this.#isLoaded = false;
+    else if (!isPredictable) this.#fingerprint = this.#readFingerprint();
+    else if (this.#fingerprint !== undefined)
+      this.#fingerprint = predictTableFingerprint(this.#fingerprint, draft.changes());
     return outcomes;
   }
 
-  #fold(operation: IpvsOperation): void {
+  /** Whether the operation is about a service whose line in /proc/net/ip_vs cannot be predicted. */
+  #isPersistent(operation: IpvsOperation): boolean {
+    const flags = this.#table.get(formatVirtualServiceKey(operation.service))?.config.flags ?? 0;
+    const wanted = 'config' in operation && 'flags' in operation.config ? operation.config.flags : 0;
+    return ((flags | wanted) & serviceFlags.PERSISTENT) !== 0;
+  }
+}
+
+/** Folds operations into a table. Each service that they touch is copied once, and the old object stays as it was. */
+class TableDraft {
+  readonly #table: Map<string, ObservedVirtualService>;
+  /** By key: what was there before, and the copy that is ours to change. */
+  readonly #touched = new Map<
+    string,
+    { readonly was: ObservedVirtualService | undefined; is: MutableVirtualService | undefined }
+  >();
+
+  constructor(table: Map<string, ObservedVirtualService>) {
+    this.#table = table;
+  }
+
+  changes(): Iterable<TableChange> {
+    return this.#touched.values();
+  }
+
+  fold(operation: IpvsOperation): void {
     const serviceKey = formatVirtualServiceKey(operation.service);
-    const service = this.#table.get(serviceKey);
+    const entry = this.#touch(serviceKey);
     switch (operation.type) {
       case 'addVirtualService':
       case 'editVirtualService':
-        if (service === undefined) {
-          this.#table.set(serviceKey, {
+        if (entry.is === undefined) {
+          entry.is = {
             key: operation.service,
             config: operation.config,
             stats: undefined,
             realServers: new Map(),
-          });
+          };
+          this.#table.set(serviceKey, entry.is);
         } else {
-          service.config = operation.config;
+          entry.is.config = operation.config;
         }
         return;
       case 'deleteVirtualService':
+        entry.is = undefined;
         this.#table.delete(serviceKey);
         return;
       case 'addRealServer':
       case 'editRealServer': {
         const realServerKey = formatRealServerKey(operation.realServer);
-        const old = service?.realServers.get(realServerKey);
-        service?.realServers.set(realServerKey, {
+        const old = entry.is?.realServers.get(realServerKey);
+        entry.is?.realServers.set(realServerKey, {
           key: operation.realServer,
           config: operation.config,
           connections: old?.connections ?? { active: 0, inactive: 0, persistent: 0 },
@@ -116,9 +157,20 @@ export class KernelTable {
         return;
       }
       case 'deleteRealServer':
-        service?.realServers.delete(formatRealServerKey(operation.realServer));
+        entry.is?.realServers.delete(formatRealServerKey(operation.realServer));
         return;
     }
+  }
+
+  #touch(serviceKey: string) {
+    const known = this.#touched.get(serviceKey);
+    if (known !== undefined) return known;
+    const was = this.#table.get(serviceKey);
+    const is = was === undefined ? undefined : { ...was, realServers: new Map(was.realServers) };
+    const entry = { was, is };
+    this.#touched.set(serviceKey, entry);
+    if (is !== undefined) this.#table.set(serviceKey, is);
+    return entry;
   }
 }
 

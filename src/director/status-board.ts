@@ -82,6 +82,7 @@ export class StatusBoard {
         'WriteFailed',
         `The ledger cannot be written, drains would not survive a restart: ${formatErrorForPeople(error)}`,
       );
+      this.#schedule();
     }
   }
 

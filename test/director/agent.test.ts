@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
 import { defaultDirectorConfiguration, parseResource } from '../../src/api/index.ts';
 import type { Resource } from '../../src/api/index.ts';
+import { LvsError } from '../../src/base/index.ts';
 import type { Logger } from '../../src/base/index.ts';
 import { DirectorAgent } from '../../src/director/agent.ts';
 import type { DesiredView } from '../../src/director/desired-source.ts';
@@ -56,6 +57,8 @@ class World {
   wallMs = 1_000_000;
   /** Awaited by every write to the table. */
   gate: Promise<void> = Promise.resolve();
+  /** Thrown by every dump. */
+  dumpFailure: LvsError | undefined;
   writesAtOnce = 0;
   maxWritesAtOnce = 0;
   view: DesiredView = this.list([]);
@@ -121,7 +124,10 @@ class World {
 
   #client(): IpvsClient {
     const client = {
-      observeTable: () => new Map(this.table),
+      observeTable: () => {
+        if (this.dumpFailure !== undefined) throw this.dumpFailure;
+        return new Map(this.table);
+      },
       observeRealServers: () => new Map(),
       isSchedulerAvailable: () => true,
       applyYielding: async (operations: readonly IpvsOperation[]) => {
@@ -204,6 +210,46 @@ describe('the director', () => {
     rmSync(path);
     await world.agent.pass();
     assert.ok(existsSync(path));
+  });
+
+  it('writes the ledger as soon as the disk takes it again', async () => {
+    const folder = join(world.stateDirectory, 'ledger.json.new');
+    mkdirSync(folder);
+    world.view = world.list([pool, ...services(1)]);
+    for (let pass = 0; pass < 3; pass++) await world.agent.pass();
+    const written = (): string | undefined =>
+      world.status.conditions.find(({ type }) => type === 'LedgerWritten')?.status;
+    assert.deepEqual([written(), world.table.size], ['False', 1], 'it serves all the same');
+    rmdirSync(folder);
+    await world.agent.pass();
+    assert.ok(existsSync(join(world.stateDirectory, 'ledger.json')));
+    assert.equal(written(), 'True');
+  });
+
+  it('tells once of passes that fail, and says when they succeed again', async () => {
+    world.view = world.list([pool, ...services(1)]);
+    await world.agent.start();
+    await world.agent.pass();
+    const programmed = (): string | undefined =>
+      world.status.conditions.find(({ type }) => type === 'Programmed')?.reason;
+    const wake = async (): Promise<void> => {
+      world.agent.wake();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    world.dumpFailure = new LvsError('LVS_NETLINK_INTERRUPTED', 'interrupted');
+    world.wallMs += 60_000;
+    await wake();
+    assert.equal(programmed(), 'PassFailed');
+    await wake();
+    world.dumpFailure = undefined;
+    await wake();
+    assert.equal(programmed(), 'TableEqualsGoal');
+    await world.agent.stop();
+    const told = world.log.filter((line) => /pass failed|passes succeed/.test(line));
+    assert.deepEqual(
+      told.map((line) => line.split(/[,{]/)[0]?.trim()),
+      ['pass failed', 'passes succeed again'],
+    );
   });
 
   it('says each time when a mass removal is held anew, and when it is over', async () => {
