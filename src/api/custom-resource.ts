@@ -86,10 +86,8 @@ function objectSchema({ kind, purpose, spec, rules }: KindDescription): OpenApiS
     properties: {
       apiVersion: { description: `Group and version of the schema: ${apiVersion}.`, type: 'string' },
       kind: { description: `What the object is: ${kind}.`, type: 'string' },
-      metadata: {
-        description: 'Name, labels and what else Kubernetes keeps of every object.',
-        type: 'object',
-      },
+      // An API server describes metadata itself, and refuses a definition that says more about it than its type.
+      metadata: { type: 'object' },
       spec: { description: `What is wanted of the ${kind}.`, ...openApiSchema(spec, { forms: false }) },
       status: statusSchema,
     },

@@ -33,6 +33,8 @@ export function structuralViolations(root: unknown): string[] {
       }
     }
     for (const violation of listTypeViolations(schema)) report(path, violation);
+    const metadata = entriesOf(properties.find(([field]) => field === 'metadata')?.[1]);
+    if (metadata.some(([key]) => key !== 'type')) report(path, 'metadata says more than its type');
     for (const [name, child] of properties) walk(child, `${path}.${name}`, false);
     if (schema.has('items')) walk(schema.get('items'), `${path}[]`, false);
   };
