@@ -53,13 +53,13 @@ const one = '198.51.100.11';
 const two = '198.51.100.12';
 const echoPort = { ports: [{ name: 'echo', port: 7 }] };
 
-/** Makes a service with the first server alone, in a file of its own. @returns its key. */
+/** Makes a service with the first server alone, in a file of its own. (sh has weights of its own.) @returns its key. */
 async function serve(name: string, vip: string, spec: Readonly<Record<string, unknown>>): Promise<string> {
   director.write(`${name}.yaml`, virtualService(name, vip, spec));
   director.write(`${name}-one.yaml`, realServer(name, one));
   const [{ port, protocol = 'TCP' }] = spec['ports'] as [{ port: number; protocol?: string }];
   const key = `${protocol} ${vip}:${port}`;
-  await director.waitUntil(`${name} serves`, () => eyes.weight(key, `${one}:${port}`) === 100);
+  await director.waitUntil(`${name} serves`, () => (eyes.weight(key, `${one}:${port}`) ?? 0) > 0);
   return key;
 }
 
@@ -156,55 +156,60 @@ describe('a real server that drains', () => {
     await sleep(500);
     const counts = await held.stop();
     assert.deepEqual([counts.opened, counts.broken, counts.byServer], [5, 0, { server1: 5 }]);
-    assert.ok(!readStatus(director).drains.some((drain) => drain.service === key));
+    await until('status lists no drain', () =>
+      readStatus(director).drains.every((drain) => drain.service !== key),
+    );
   });
 
-  for (const scheduler of ['mh', 'sh']) {
-    it(`refuses nobody under ${scheduler}, which falls back meanwhile`, async () => {
-      const vip = network.vip4(scheduler === 'mh' ? 5 : 6);
-      const spec = { ports: [{ name: 'http', port: 80 }], scheduler, schedulerFlags: [`${scheduler}-port`] };
-      const key = await serve(scheduler, vip, spec);
-      const flags = (): number => (eyes.table().get(key)?.config.flags ?? 0) & serviceFlags.SCHED1;
-      assert.equal(flags(), 0);
-      const slow = sendRequests(network.client, {
-        host: vip,
-        port: 80,
-        count: 1,
-        delayMs: 12_000,
-        timeoutMs: 30_000,
-      });
-      await until(
-        'a connection is open',
-        () => (eyes.table().get(key)?.realServers.get(`${one}:80`)?.connections.active ?? 0) > 0,
-      );
-      replaceServer(scheduler);
-      await until('it is quiesced', () => eyes.weight(key, `${one}:80`) === 0);
-      assert.notEqual(flags(), 0, 'the fallback is on');
-      const requests = await sendRequests(network.client, { host: vip, port: 80, count: 40 });
-      assert.deepEqual([requests.failed, requests.byServer], [0, { server2: 40 }]);
-
-      // The negative control: without the fallback the scheduler refuses whom it hashes to the quiesced server.
-      await director.kill();
-      await network.director.check([
-        'ipvsadm',
-        '-E',
-        '-t',
-        `${vip}:80`,
-        '-s',
+  it('refuses nobody under mh and sh, which fall back meanwhile', async () => {
+    const cases = ['mh', 'sh'].map((scheduler, index) => {
+      const vip = network.vip4(5 + index);
+      const key = `TCP ${vip}:80`;
+      return {
         scheduler,
-        '-b',
-        `${scheduler}-port`,
-      ]);
-      const refused = await sendRequests(network.client, { host: vip, port: 80, count: 40 });
-      assert.ok(refused.failed > 0, 'refused without the fallback');
-      await director.start();
-      assert.notEqual(flags(), 0, 'the fallback is on again');
-      assert.equal((await slow).failed, 0);
-      director.write(`${scheduler}-one.yaml`, realServer(scheduler, one));
-      await until('it serves again', () => eyes.weight(key, `${one}:80`) === 100);
-      await until('the fallback is off again', () => flags() === 0);
+        vip,
+        key,
+        hasFallback: () => ((eyes.table().get(key)?.config.flags ?? 0) & serviceFlags.SCHED1) !== 0,
+        active: () => eyes.table().get(key)?.realServers.get(`${one}:80`)?.connections.active ?? 0,
+        weight: () => eyes.weight(key, `${one}:80`),
+        send: () => sendRequests(network.client, { host: vip, port: 80, count: 40 }),
+      };
     });
-  }
+    for (const { scheduler, vip } of cases) {
+      const ports = [{ name: 'http', port: 80 }];
+      await serve(scheduler, vip, { ports, scheduler, schedulerFlags: [`${scheduler}-port`] });
+    }
+    assert.ok(cases.every(({ hasFallback }) => !hasFallback()));
+    // Holds the draining servers until the test is through with them.
+    const slow = cases.map(({ vip }) =>
+      sendRequests(network.client, { host: vip, port: 80, count: 1, delayMs: 15_000, timeoutMs: 40_000 }),
+    );
+    await until('connections are open', () => cases.every(({ active }) => active() === 1));
+    for (const { scheduler } of cases) replaceServer(scheduler);
+    await until('they are quiesced', () => cases.every(({ weight }) => weight() === 0));
+    assert.ok(
+      cases.every(({ hasFallback }) => hasFallback()),
+      'the fallback is on',
+    );
+    for (const { send } of cases) {
+      const requests = await send();
+      assert.deepEqual([requests.failed, requests.byServer], [0, { server2: 40 }]);
+    }
+
+    // The negative control: without the fallback the scheduler refuses whom it hashes to the quiesced server.
+    await director.kill();
+    for (const { scheduler, vip, send } of cases) {
+      const edit = ['ipvsadm', '-E', '-t', `${vip}:80`, '-s', scheduler, '-b', `${scheduler}-port`];
+      await network.director.check(edit);
+      const refused = await send();
+      assert.ok(refused.failed > 0, `${scheduler} refuses without the fallback`);
+    }
+    await director.start();
+    for (const counts of await Promise.all(slow)) assert.equal(counts.failed, 0);
+    for (const { scheduler } of cases) director.write(`${scheduler}-one.yaml`, realServer(scheduler, one));
+    await until('they serve again', () => cases.every(({ weight }) => (weight() ?? 0) > 0));
+    await until('the fallback is off again', () => cases.every(({ hasFallback }) => !hasFallback()));
+  });
 
   it('leaves at once under dh, which has no fallback', async () => {
     const vip = network.vip4(7);

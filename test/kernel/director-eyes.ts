@@ -64,7 +64,7 @@ export function linesOf(table: IpvsTable): string[] {
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 15_000,
+  timeoutMs = 30_000,
 ): Promise<number> {
   const startMs = performance.now();
   for (;;) {
@@ -83,9 +83,14 @@ export function readStatus(director: LabDirector): DirectorStatus {
   return JSON.parse(readFileSync(join(director.stateDirectory, 'status.json'), 'utf8')) as DirectorStatus;
 }
 
+/** Whether there is a status yet: the first comes up to a second after the first pass. */
+export function hasStatus(director: LabDirector): boolean {
+  return existsSync(join(director.stateDirectory, 'status.json'));
+}
+
 /** `True Serving`: status and reason of a condition; empty before there is a status. */
 export function conditionOf(director: LabDirector, type: string): string {
-  if (!existsSync(join(director.stateDirectory, 'status.json'))) return '';
+  if (!hasStatus(director)) return '';
   const found = readStatus(director).conditions.find((condition) => condition.type === type);
   return found === undefined ? '' : `${found.status} ${found.reason}`;
 }

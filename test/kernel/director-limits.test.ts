@@ -7,7 +7,7 @@ import { LabDirector, productFile } from '../lab/director-process.ts';
 import { runInLab } from '../lab/host.ts';
 import { layOutNetwork } from '../lab/network.ts';
 import type { LabNetwork } from '../lab/network.ts';
-import { Eyes, conditionOf, configFlags, readStatus, sleep, until } from './director-eyes.ts';
+import { Eyes, conditionOf, configFlags, hasStatus, readStatus, sleep, until } from './director-eyes.ts';
 import { file, labPool, realServer, virtualService } from './director-objects.ts';
 
 /**
@@ -105,6 +105,7 @@ describe('a host that lacks', () => {
       await director.start();
       assert.ok(eyes.table().has(key()), 'the other is served');
       assert.ok(!eyes.table().has(`TCP ${network.vip4(1)}:80`));
+      await until('there is a status', () => hasStatus(director));
       await until('status says it', () =>
         readStatus(director).problems.some(({ reason }) => /Scheduler/.test(reason)),
       );
