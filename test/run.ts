@@ -1,5 +1,5 @@
 /**
- * `npm test [-- unit|kernel] [-- --filter TEXT]`: every layer of tests, each file in a process of its own, with a line
+ * `npm test -- [unit|kernel] [--filter TEXT]`: every layer of tests, each file in a process of its own, with a line
  * as each file ends and one closing summary. A kernel test that cannot run counts as failed and says why. The exit
  * status is 0 only when tests ran and none failed.
  */
@@ -53,11 +53,11 @@ async function runFile(test: TestFile): Promise<FileResult> {
   return { ...result, skipped: [], failed: [...result.failed, ...unproven] };
 }
 
-/** What the files of a layer need first; its failure is the failure of every file. */
-async function prepare(layer: LayerName): Promise<string | undefined> {
+/** What kernel tests need first; its failure is the failure of every file. Unit tests make for themselves what they need. */
+async function prepareKernelLayer(): Promise<string | undefined> {
   try {
+    ensureLabPackages(print);
     await buildProduct();
-    if (layer === 'kernel') ensureLabPackages(print);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -68,7 +68,7 @@ async function runLayer(layer: LayerName, filter: string | undefined): Promise<L
   const startMs = performance.now();
   const files: FileResult[] = [];
   const queue = findTestFiles([layer], filter);
-  const obstacle = queue.length === 0 ? undefined : await prepare(layer);
+  const obstacle = layer === 'kernel' && queue.length > 0 ? await prepareKernelLayer() : undefined;
   if (obstacle !== undefined) print(`FAILED  ${layer} tests cannot run: ${obstacle}`);
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
@@ -90,15 +90,29 @@ function cannotRun({ file }: TestFile, obstacle: string): FileResult {
   return { file, passed: 0, failed: [failure], skipped: [], seconds: 0, printed: [] };
 }
 
+/** @returns what is wrong, where something is. */
+function readArguments(
+  argv: readonly string[],
+): { layers: readonly string[]; filter: string | undefined } | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      options: { filter: { type: 'string' } },
+      allowPositionals: true,
+    });
+    const unknown = positionals.find((word) => !layerNames.some((name) => name === word));
+    return unknown === undefined
+      ? { layers: positionals, filter: values.filter }
+      : `There is no layer "${unknown}"`;
+  } catch (error) {
+    return error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error);
+  }
+}
+
 async function main(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    options: { filter: { type: 'string' } },
-    allowPositionals: true,
-  });
-  const unknown = positionals.find((word) => !layerNames.some((name) => name === word));
-  if (unknown !== undefined) {
-    console.error(`There is no layer "${unknown}". Usage: npm test [-- unit|kernel] [-- --filter TEXT]`);
+  const options = readArguments(argv);
+  if (typeof options === 'string') {
+    console.error(`${options}. Usage: npm test -- [unit|kernel] [--filter TEXT]`);
     return 2;
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -112,8 +126,8 @@ async function main(argv: readonly string[]): Promise<number> {
 
   const layers: LayerResult[] = [];
   for (const name of layerNames) {
-    if (positionals.length > 0 && !positionals.includes(name)) continue;
-    if (!interrupted.signal.aborted) layers.push(await runLayer(name, values.filter));
+    if (options.layers.length > 0 && !options.layers.includes(name)) continue;
+    if (!interrupted.signal.aborted) layers.push(await runLayer(name, options.filter));
   }
   const results = layers.flatMap(({ files }) => files);
   const failures = formatFailures(results);
