@@ -19,8 +19,8 @@ export function scriptedLibc(replaced: Partial<Libc> = {}): { libc: Libc; calls:
     ...replaced,
   };
   const note =
-    <A extends unknown[], R>(name: string, call: (...args: A) => R) =>
-    (...args: A): R => {
+    <A extends unknown[]>(name: string, call: (...args: A) => number) =>
+    (...args: A): number => {
       calls.push(`${name} ${args.filter((arg) => typeof arg !== 'object').join(' ')}`.trim());
       return call(...args);
     };
@@ -28,11 +28,11 @@ export function scriptedLibc(replaced: Partial<Libc> = {}): { libc: Libc; calls:
     calls,
     libc: {
       ...base,
-      socket: note('socket', base.socket),
-      setsockopt: note('setsockopt', base.setsockopt),
-      close: note('close', base.close),
-      openReadOnly: note('open', base.openReadOnly),
-      setns: note('setns', base.setns),
+      socket: note('socket', (...args) => base.socket(...args)),
+      setsockopt: note('setsockopt', (...args) => base.setsockopt(...args)),
+      close: note('close', (...args) => base.close(...args)),
+      openReadOnly: note('open', (...args) => base.openReadOnly(...args)),
+      setns: note('setns', (...args) => base.setns(...args)),
     },
   };
 }
