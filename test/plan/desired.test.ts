@@ -495,28 +495,6 @@ describe('what is programmed', () => {
     assert.deepEqual(state.refusals, []);
   });
 
-  for (const [method, expected] of [
-    ['NAT', [['OnePacketAnswers', 'warning']]],
-    ['DR', []],
-  ] as const) {
-    it(`onePacket with ${method} ${expected.length > 0 ? 'warns that answers do not come from the VIP' : 'is fine'}`, () => {
-      const state = desire({
-        virtualServices: [
-          virtualService('web', {
-            ports: [{ port: 53, protocol: 'UDP' }],
-            onePacket: true,
-            forwarding: { method },
-          }),
-        ],
-        realServers: [realServer('a', 'web', ['10.0.0.5', '10.0.0.6'])],
-      });
-      assert.deepEqual(
-        state.refusals.map(({ reason, severity }) => [reason, severity]),
-        expected,
-      );
-    });
-  }
-
   it('a drained RealServer is there with weight 0 and says so', () => {
     const state = desire({
       virtualServices: [web],
