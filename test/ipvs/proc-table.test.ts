@@ -97,10 +97,10 @@ function format(table: readonly Entry[], connections: number): string {
   const hex = (value: number) => value.toString(16).toUpperCase().padStart(8, '0');
   const lines = table.flatMap(({ address, scheduler, servers }) => [
     `TCP  ${hex(address)}:0050 ${scheduler} `,
-    ...servers.map(
-      (server) =>
-        `  -> ${hex(server.address)}:0050      ${server.method.padEnd(7)} ${String(server.weight).padEnd(6)} ${String(connections).padEnd(10)} 0         `,
-    ),
+    ...servers.map((line) => {
+      const columns = [line.method.padEnd(7), String(line.weight).padEnd(6), String(connections).padEnd(10)];
+      return `  -> ${hex(line.address)}:0050      ${columns.join(' ')} 0         `;
+    }),
   ]);
   return heading + lines.map((line) => `${line}\n`).join('');
 }
