@@ -1,5 +1,6 @@
 import type { ObservedVirtualService } from '../ipvs/pure.ts';
 import { isOwnedService } from './ownership.ts';
+import { isSettled } from './service-diff.ts';
 import type { ChangesInput, DrainRecord } from './types.ts';
 
 /** Drain records by `formatEntry`. */
@@ -29,6 +30,10 @@ export function findAbsence(input: ChangesInput, drains: DrainIndex): Absence {
     if (desired === undefined && !isOwnedService(key, observed, input.ownedServices)) continue;
     if (desired === undefined && isServiceLeaving(key, observed, drains)) continue;
     ownedCount++;
+    if (desired !== undefined && isSettled(desired, observed)) {
+      ownedCount += observed.realServers.size;
+      continue;
+    }
     if (desired === undefined) absent.push(key);
     for (const realServer of observed.realServers.keys()) {
       if (desired?.realServers.has(realServer)) {

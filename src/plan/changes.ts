@@ -1,3 +1,4 @@
+import type { IpvsTable } from '../ipvs/pure.ts';
 import { isSamePacketRules, expireNodestConnPath } from '../link/pure.ts';
 import type { PacketRules, SysctlProfile } from '../link/pure.ts';
 import { findAbsence, formatEntry } from './absence.ts';
@@ -7,7 +8,9 @@ import type { AbsenceVerdict } from './hold.ts';
 import { computeRulesGoal } from './leftover-rules.ts';
 import { emptyPhases, inOrder } from './order.ts';
 import type { Phases } from './order.ts';
-import { boundVips, formatBinding, leftoverServices } from './ownership.ts';
+import { groundOf } from './ground.ts';
+import { computeVipOwnership, formatBinding, leftoverServices } from './ownership.ts';
+import type { VipOwnership } from './ownership.ts';
 import { pruneAllocations } from './prune-allocations.ts';
 import { addService, editService, removeService } from './service-diff.ts';
 import type { DiffContext } from './service-diff.ts';
@@ -34,10 +37,11 @@ export function computeChanges(input: ChangesInput): ChangePlan {
     drains: [],
     hasCutConnections: false,
   };
-  diffTable(context);
-
   const leftover = leftoverServices(input);
-  const bound = boundVips(input);
+  diffTable(context, leftover);
+
+  const vips = computeVipOwnership(input);
+  const { bound } = vips;
   const rules = computeRulesGoal({
     desired: input.desired.packetRules,
     leftover,
@@ -47,7 +51,7 @@ export function computeChanges(input: ChangesInput): ChangePlan {
   });
   diffSysctls(rules, context);
   diffPacketRules(rules, input.observed.packetRules, phases);
-  const hasMovedVip = diffVips(input, phases);
+  const hasMovedVip = diffVips(input, vips, phases);
 
   return {
     changes: inOrder(phases),
@@ -60,8 +64,8 @@ export function computeChanges(input: ChangesInput): ChangePlan {
     // Rules and addresses follow services, and the guard of an address follows the address.
     isFollowedUp: phases.deletedServices.length > 0 || phases.releasedVips.length > 0 || hasMovedVip,
     allocations: pruneAllocations(input, bound),
-    ownedServices: [...new Set([...input.desired.services.keys(), ...leftover.keys()])].toSorted(),
-    ownedVips: uniqueBindings([...input.desired.vips, ...bound]),
+    ownedServices: listOwnedServices(input, leftover),
+    ownedVips: vips.owned,
   };
 }
 
@@ -77,14 +81,21 @@ function judge(input: ChangesInput, before: DiffContext['before']): AbsenceVerdi
   });
 }
 
-function diffTable(context: DiffContext): void {
+/** Sorted; the same list from pass to pass as long as it says the same. */
+function listOwnedServices({ desired }: ChangesInput, leftover: IpvsTable): readonly string[] {
+  const ground = groundOf(desired);
+  if (ground !== undefined && leftover.size === 0) return ground.serviceKeys;
+  return [...new Set([...desired.services.keys(), ...leftover.keys()])].toSorted();
+}
+
+function diffTable(context: DiffContext, leftover: IpvsTable): void {
   const { desired, observed } = context.input;
   for (const [key, service] of desired.services) {
     const there = observed.table.get(key);
     if (there === undefined) addService(key, service, context);
     else editService(key, service, there, context);
   }
-  for (const [key, there] of leftoverServices(context.input)) removeService(key, there, context);
+  for (const [key, there] of leftover) removeService(key, there, context);
 }
 
 function diffSysctls(rules: PacketRules, { input, phases, hasCutConnections }: DiffContext): void {
@@ -124,7 +135,8 @@ function diffPacketRules(goal: PacketRules, inForce: PacketRules | undefined, ph
 }
 
 /** @returns whether a VIP moves between devices, and the old binding goes in the next pass. */
-function diffVips(input: ChangesInput, phases: Phases): boolean {
+function diffVips(input: ChangesInput, { bound, isSettled }: VipOwnership, phases: Phases): boolean {
+  if (isSettled) return false;
   const { desired, observed } = input;
   const present = new Set(observed.addresses.map(({ ip, device }) => formatBinding({ vip: ip, device })));
   const missing = new Set<string>();
@@ -138,7 +150,7 @@ function diffVips(input: ChangesInput, phases: Phases): boolean {
   const wanted = new Map<string, string>(desired.vips.map((binding) => [binding.vip, binding.device]));
   const used = vipsInUse(input);
   let hasMovedVip = false;
-  for (const binding of boundVips(input)) {
+  for (const binding of bound) {
     const device = wanted.get(binding.vip);
     if (device === binding.device) continue;
     if (device === undefined ? used.has(binding.vip) : missing.has(binding.vip)) {
@@ -160,10 +172,6 @@ function vipsInUse({ observed, desired }: ChangesInput): ReadonlySet<string> {
   }
   for (const { mark, vip } of Object.values(desired.allocations.marks)) if (marks.has(mark)) used.add(vip);
   return used;
-}
-
-function uniqueBindings(bindings: ChangePlan['ownedVips']): ChangePlan['ownedVips'] {
-  return [...new Map(bindings.map((binding) => [formatBinding(binding), binding])).values()];
 }
 
 function earliest(times: readonly (number | undefined)[]): number | undefined {

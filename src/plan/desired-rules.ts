@@ -3,35 +3,62 @@ import type { VirtualServiceDraft } from './service-draft.ts';
 import { segmentSize, tunnelMtu } from './tunnel-mtu.ts';
 import type { Uplink } from './types.ts';
 
-/** The packet rules that the accepted services need. */
-export function computePacketRules(
-  drafts: readonly VirtualServiceDraft[],
+/** What one VirtualService adds to the packet rules. */
+export type PacketRulesPart = PacketRules;
+
+/** Depends on the real servers through their tunnels alone, so most edits of them leave the very same part. */
+export function computePacketRulesPart(
+  filled: VirtualServiceDraft,
+  template: VirtualServiceDraft,
   uplinks: readonly Uplink[],
-): PacketRules {
-  const vips = new Set<VipClaim['vip']>();
+): PacketRulesPart {
+  const mtus = filled.services.map((draft) => smallestTunnelMtu([draft], uplinks));
+  const known = parts.get(template);
+  if (known !== undefined && known.mtus.every((mtu, index) => mtu === mtus[index])) return known.part;
+  const part = makePart(filled, mtus);
+  parts.set(template, { mtus, part });
+  return part;
+}
+
+const parts = new WeakMap<
+  VirtualServiceDraft,
+  { readonly mtus: readonly (number | undefined)[]; readonly part: PacketRulesPart }
+>();
+
+function makePart(
+  { resource, vips, services }: VirtualServiceDraft,
+  mtus: readonly (number | undefined)[],
+): PacketRulesPart {
   const claims: VipClaim[] = [];
   const sourceNat: SourceNatRule[] = [];
   const mssClamps: MssClamp[] = [];
-  for (const { resource, vips: ownVips, services } of drafts) {
-    const { forwarding } = resource.spec;
-    for (const vip of ownVips) vips.add(vip);
-    for (const draft of services) {
-      claims.push(...draft.claims);
-      // A static real server answers through the director or it would not be NAT, so the default is false.
-      if (forwarding.method === 'NAT' && forwarding.sourceNAT === true) {
-        sourceNat.push(
-          ...draft.claims.map(({ vip, protocol, port, endPort }) => ({ vip, protocol, port, endPort })),
-        );
-      }
-      const mtu = smallestTunnelMtu([draft], uplinks);
-      if (mtu === undefined) continue;
-      const mss = segmentSize(mtu, draft.family);
-      for (const { vip, protocol, port, endPort } of draft.claims) {
-        if (protocol === 'TCP') mssClamps.push({ vip, port, endPort, mss });
-      }
+  const { forwarding } = resource.spec;
+  for (const [index, draft] of services.entries()) {
+    claims.push(...draft.claims);
+    // A static real server answers through the director or it would not be NAT, so the default is false.
+    if (forwarding.method === 'NAT' && forwarding.sourceNAT === true) {
+      sourceNat.push(
+        ...draft.claims.map(({ vip, protocol, port, endPort }) => ({ vip, protocol, port, endPort })),
+      );
+    }
+    const mtu = mtus[index];
+    if (mtu === undefined) continue;
+    const mss = segmentSize(mtu, draft.family);
+    for (const { vip, protocol, port, endPort } of draft.claims) {
+      if (protocol === 'TCP') mssClamps.push({ vip, port, endPort, mss });
     }
   }
-  return { vips: [...vips], claims, sourceNat, mssClamps };
+  return { vips, claims, sourceNat, mssClamps };
+}
+
+/** The packet rules that the accepted services need. */
+export function joinPacketRules(list: readonly PacketRulesPart[]): PacketRules {
+  return {
+    vips: [...new Set(list.flatMap(({ vips }) => vips))],
+    claims: list.flatMap(({ claims }) => claims),
+    sourceNat: list.flatMap(({ sourceNat }) => sourceNat),
+    mssClamps: list.flatMap(({ mssClamps }) => mssClamps),
+  };
 }
 
 /** The largest packet in bytes that fits every tunnel of some services; undefined: they have none. */

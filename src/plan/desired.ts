@@ -1,34 +1,27 @@
 import { ipFamily } from '../base/index.ts';
 import { objectRefOf } from '../api/index.ts';
-import type { RealServerResource, VirtualServiceResource } from '../api/index.ts';
-import { computeSysctlProfile } from '../link/pure.ts';
-import { createAddressPolicy } from './address-policy.ts';
+import type { RealServerResource } from '../api/index.ts';
 import { compareByAge } from './age.ts';
-import { computePacketRules, smallestTunnelMtu } from './desired-rules.ts';
-import { recallFilling, recallRules } from './fill-memory.ts';
-import type { Filling } from './fill-memory.ts';
+import { computePacketRulesPart, smallestTunnelMtu } from './desired-rules.ts';
+import type { PacketRulesPart } from './desired-rules.ts';
+import { FillMemory } from './fill-memory.ts';
+import { recallGround, rememberGround } from './ground.ts';
+import type { Ground } from './ground.ts';
 import { areWeightsShared, kernelWeights } from './kernel-weight.ts';
 import { keepLastAccepted } from './last-accepted.ts';
-import { MarkAllocator } from './mark-allocation.ts';
 import { warnOfOnePacketAnswers } from './one-packet-answers.ts';
-import { compilePools } from './pools.ts';
-import { settlePortClaims } from './port-claims.ts';
-import type { PortClaimant } from './port-claims.ts';
 import { joinRealServer } from './real-server-join.ts';
 import type { RealServerEntry, RealServerRules } from './real-server-join.ts';
 import { RefusalList } from './refusals.ts';
-import { draftServices } from './service-draft.ts';
 import type { ServiceDraft, VirtualServiceDraft } from './service-draft.ts';
-import { computeSysctlNeeds } from './sysctl-needs.ts';
-import type { DesiredState, DesiredStateInput, DesiredVirtualService, Uplink } from './types.ts';
-import { allocateVips } from './vip-allocation.ts';
-import { computeVipBinding } from './vip-binding.ts';
-import { refuseSourceRanges, refuseVirtualService } from './virtual-service-rules.ts';
+import { computeForwardingNeeds, joinSysctlNeeds } from './sysctl-needs.ts';
+import type { ForwardingNeeds } from './sysctl-needs.ts';
+import type { DesiredState, DesiredStateInput, DesiredVirtualService, Refusal, Uplink } from './types.ts';
 
 /**
  * What the kernel should hold, from what people wrote. Never throws for what they wrote: what cannot be served is in
  * `refusals`, and one bad object changes nothing for the others. The same input gives the same answer, in any order of
- * the resources.
+ * the resources. What did not change since the last answer is the same object in this one.
  */
 export function computeDesiredState(input: DesiredStateInput): DesiredState {
   return keepLastAccepted(input, computeFrom);
@@ -36,60 +29,42 @@ export function computeDesiredState(input: DesiredStateInput): DesiredState {
 
 /** The answer for exactly these resources. */
 function computeFrom(input: DesiredStateInput): DesiredState {
-  const refusals = new RefusalList();
-  const { facts, allocations } = input;
-  const pools = compilePools(input.addressPools);
-  const policy = createAddressPolicy(facts);
-
-  const candidates = input.virtualServices.toSorted(compareByAge).filter((resource) => {
-    const refusal = refuseVirtualService(resource, facts);
-    if (refusal !== undefined) refusals.refuse(refusal);
-    return refusal === undefined;
-  });
-  const { vips, addresses } = allocateVips({
-    virtualServices: candidates,
-    pools,
-    policy,
-    allocations,
-    realServerAddresses: () => new Set(input.realServers.flatMap(({ spec }) => spec.addresses)),
-    refusals,
-  });
-  const claimants = candidates.flatMap((resource) => claimantOf(resource, vips.get(resource), refusals));
-  const settled = settlePortClaims(claimants, allocations.portOwners, refusals);
-
-  const marks = new MarkAllocator(allocations.marks);
-  const drafts = new Map<string, VirtualServiceDraft>();
-  for (const { resource } of settled.accepted) {
-    const draft = draftServices(resource, vips.get(resource) ?? [], marks, refusals);
-    if (draft !== undefined) drafts.set(draftKey(resource.metadata.namespace, resource.metadata.name), draft);
-  }
-  const list = [...drafts.values()];
-  const allVips = [...new Set(list.flatMap((draft) => draft.vips))];
-
-  const rules = recallRules(facts, input.addressPools, allVips, () => ({
-    pools,
-    policy,
-    vips: new Set<string>(allVips),
-  }));
-  const realServers = joinRealServers(input, drafts, rules, refusals);
-  for (const draft of list) {
-    warnOfTunnelMtu(draft, facts.uplinks, refusals);
-    warnOfOnePacketAnswers(draft, refusals);
+  const ground = recallGround(input);
+  const { facts } = input;
+  const { groups, strays } = groupRealServers(input, ground);
+  const filled = new Map<VirtualServiceDraft, Filled>();
+  // In the order of the first real servers, then what has none: that is the order of `refusals` and `accepted`.
+  for (const [draft, group] of groups) filled.set(draft, fillOrRecall(draft, group, ground, facts.uplinks));
+  const list: Filled[] = [];
+  for (const draft of ground.drafts.values()) {
+    list.push(filled.get(draft) ?? fillOrRecall(draft, noRealServers, ground, facts.uplinks));
   }
 
-  const bindings = allVips.map((vip) => computeVipBinding(vip, facts.uplinks));
+  const services = new Map<string, DesiredVirtualService>();
+  for (const { draft } of list) for (const { key, service } of draft.services) services.set(key, service);
+  rememberGround(services, ground);
+  const joined = [...filled.values()];
   return {
-    services: new Map<string, DesiredVirtualService>(
-      list.flatMap(({ services }) => services.map(({ key, service }) => [key, service] as const)),
+    services,
+    vips: ground.bindings,
+    packetRules: ground.packetRules(list.map(({ packetRules }) => packetRules)),
+    sysctls: ground.sysctls(
+      joinSysctlNeeds(
+        list.map(({ needs }) => needs),
+        ground.bindings,
+        facts,
+      ),
     ),
-    vips: bindings,
-    packetRules: computePacketRules(list, facts.uplinks),
-    sysctls: computeSysctlProfile(computeSysctlNeeds(list, bindings, facts)),
-    refusals: refusals.list,
-    allocations: { addresses, marks: marks.marks, portOwners: settled.portOwners },
+    refusals: [
+      ...ground.refusals,
+      ...strays,
+      ...joined.flatMap(({ refusals }) => refusals),
+      ...list.flatMap(({ warnings }) => warnings),
+    ],
+    allocations: ground.allocations,
     accepted: {
-      virtualServices: list.map(({ resource }) => resource),
-      realServers,
+      virtualServices: ground.accepted,
+      realServers: joined.flatMap(({ served }) => served),
       addressPools: input.addressPools,
     },
   };
@@ -99,78 +74,85 @@ function draftKey(namespace: string, name: string): string {
   return `${namespace}/${name}`;
 }
 
-function claimantOf(
-  resource: VirtualServiceResource,
-  vips: PortClaimVips,
-  refusals: RefusalList,
-): readonly PortClaimant[] {
-  if (vips === undefined) return [];
-  const refusal = refuseSourceRanges(resource, vips);
-  if (refusal !== undefined) {
-    refusals.refuse(refusal);
-    return [];
-  }
-  const claims = vips.flatMap((vip) =>
-    resource.spec.ports.map(({ protocol, port, endPort }, index) => ({
-      protocol,
-      vip,
-      port,
-      endPort: endPort ?? port,
-      index,
-    })),
-  );
-  return [{ resource, claims }];
-}
-
-type PortClaimVips = VirtualServiceDraft['vips'] | undefined;
-
-/** Fills the drafts with real servers. @returns the RealServer objects that are served. */
-function joinRealServers(
+/** RealServers by the VirtualService that they serve; `strays` serve none. */
+function groupRealServers(
   input: DesiredStateInput,
-  drafts: ReadonlyMap<string, VirtualServiceDraft>,
-  rules: RealServerRules,
-  refusals: RefusalList,
-): readonly RealServerResource[] {
-  const known = new Set(
-    input.virtualServices.map(({ metadata }) => draftKey(metadata.namespace, metadata.name)),
-  );
+  { drafts }: Ground,
+): {
+  readonly groups: ReadonlyMap<VirtualServiceDraft, readonly RealServerResource[]>;
+  readonly strays: readonly Refusal[];
+} {
+  const strays = new RefusalList();
+  let known: ReadonlySet<string> | undefined;
   const groups = new Map<VirtualServiceDraft, RealServerResource[]>();
   for (const resource of input.realServers) {
     const key = draftKey(resource.metadata.namespace, resource.spec.virtualServiceRef.name);
     const draft = drafts.get(key);
     if (draft === undefined) {
-      refusals.refuse(missingVirtualService(resource, known.has(key)));
+      known ??= new Set(
+        input.virtualServices.map(({ metadata }) => draftKey(metadata.namespace, metadata.name)),
+      );
+      strays.refuse(missingVirtualService(resource, known.has(key)));
       continue;
     }
     const group = groups.get(draft);
     if (group === undefined) groups.set(draft, [resource]);
     else group.push(resource);
   }
-  const served: RealServerResource[] = [];
-  for (const [draft, group] of groups) {
-    const filling = recallFilling(draft, group, rules, () => fillDraft(draft, group, rules));
-    for (const [index, { service }] of draft.services.entries()) {
-      service.realServers = filling.realServers[index] ?? service.realServers;
-    }
-    for (const refusal of filling.refusals) refusals.refuse(refusal);
-    for (const resource of filling.served) served.push(resource);
-  }
-  return served;
+  return { groups, strays: strays.list };
+}
+
+const noRealServers: readonly RealServerResource[] = [];
+
+/** A VirtualService with its real servers, and all that follows from the two. */
+interface Filled {
+  readonly draft: VirtualServiceDraft;
+  /** The RealServer objects that are served. */
+  readonly served: readonly RealServerResource[];
+  readonly refusals: readonly Refusal[];
+  readonly warnings: readonly Refusal[];
+  readonly packetRules: PacketRulesPart;
+  readonly needs: ForwardingNeeds;
+}
+
+const memory = new FillMemory<Filled>();
+
+function fillOrRecall(
+  template: VirtualServiceDraft,
+  group: readonly RealServerResource[],
+  { rules }: Ground,
+  uplinks: readonly Uplink[],
+): Filled {
+  return memory.recall(template, group, rules, () => fillDraft(template, group, rules, uplinks));
 }
 
 /** Real servers of one VirtualService meet only each other, so each VirtualService is filled by itself. */
 function fillDraft(
-  draft: VirtualServiceDraft,
+  template: VirtualServiceDraft,
   group: readonly RealServerResource[],
   rules: RealServerRules,
-): Filling {
+  uplinks: readonly Uplink[],
+): Filled {
+  const draft = {
+    ...template,
+    services: template.services.map((part) => ({
+      ...part,
+      service: { ...part.service, realServers: new Map(part.service.realServers) },
+    })),
+  };
   const refusals = new RefusalList();
   const served = enterDraft(draft, group, rules, refusals);
   for (const service of draft.services) applyKernelWeights(service);
+  const warnings = new RefusalList();
+  warnOfTunnelMtu(draft, uplinks, warnings);
+  warnOfOnePacketAnswers(draft, warnings);
   return {
-    realServers: draft.services.map(({ service }) => service.realServers),
+    draft,
     served,
     refusals: refusals.list,
+    warnings: warnings.list,
+    packetRules: computePacketRulesPart(draft, template, uplinks),
+    needs: computeForwardingNeeds(draft),
   };
 }
 

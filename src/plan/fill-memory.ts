@@ -2,44 +2,58 @@ import type { AddressPoolResource, RealServerResource, VirtualServiceResource } 
 import type { IpAddress } from '../base/index.ts';
 import type { RealServerRules } from './real-server-join.ts';
 import type { VirtualServiceDraft } from './service-draft.ts';
-import type { DesiredRealServer, DirectorFacts, Refusal } from './types.ts';
+import type { DirectorFacts } from './types.ts';
 
 /**
- * What a VirtualService was filled with last time. A weight edit among 10,000 real servers touches one VirtualService;
- * the others are recognised by the identity of everything that their filling depends on, and taken as they were.
- * Nothing outside can tell, except by the clock: parsed resources are never changed in place.
+ * What was made of each VirtualService last time. A weight edit among 10,000 real servers touches one VirtualService;
+ * the others are recognised by the identity of everything that they depend on, and taken as they were, as the same
+ * objects. Nothing outside can tell, except by the clock and by `===`: parsed resources are never changed in place.
  */
-export interface Filling {
-  /** In the order of the services of the draft. */
-  readonly realServers: readonly Map<string, DesiredRealServer>[];
-  readonly served: readonly RealServerResource[];
-  readonly refusals: readonly Refusal[];
+const drafts = new WeakMap<VirtualServiceResource, VirtualServiceDraft>();
+
+/** The draft of last time if the new one says the same. */
+export function recallDraft(
+  resource: VirtualServiceResource,
+  draft: VirtualServiceDraft | undefined,
+): VirtualServiceDraft | undefined {
+  const known = drafts.get(resource);
+  // A draft follows from its resource, its addresses and its marks, and the latter two are in the keys.
+  if (
+    known !== undefined &&
+    draft !== undefined &&
+    isSameList(known.vips, draft.vips) &&
+    isSameList(known.services.map(keyOf), draft.services.map(keyOf))
+  ) {
+    return known;
+  }
+  if (draft !== undefined) drafts.set(resource, draft);
+  return draft;
 }
 
-interface Memory {
-  readonly filling: Filling;
+const keyOf = ({ key }: { readonly key: string }): string => key;
+
+interface Memory<Filled> {
+  readonly filled: Filled;
   readonly rules: RealServerRules;
-  readonly services: string;
   readonly group: readonly RealServerResource[];
 }
 
-const memories = new WeakMap<VirtualServiceResource, Memory>();
+/** Remembers what `fill` makes of a draft, its RealServers and the rules. */
+export class FillMemory<Filled> {
+  readonly #memories = new WeakMap<VirtualServiceDraft, Memory<Filled>>();
 
-/** The filling of last time if nothing that it depends on has moved, else a new one. */
-export function recallFilling(
-  draft: VirtualServiceDraft,
-  group: readonly RealServerResource[],
-  rules: RealServerRules,
-  fill: () => Filling,
-): Filling {
-  const services = draft.services.map(({ key }) => key).join('\n');
-  const memory = memories.get(draft.resource);
-  if (memory?.rules === rules && memory.services === services && isSameList(memory.group, group)) {
-    return memory.filling;
+  recall(
+    draft: VirtualServiceDraft,
+    group: readonly RealServerResource[],
+    rules: RealServerRules,
+    fill: () => Filled,
+  ): Filled {
+    const memory = this.#memories.get(draft);
+    if (memory?.rules === rules && isSameList(memory.group, group)) return memory.filled;
+    const filled = fill();
+    this.#memories.set(draft, { filled, rules, group });
+    return filled;
   }
-  const filling = fill();
-  memories.set(draft.resource, { filling, rules, services, group });
-  return filling;
 }
 
 interface RulesMemory {
@@ -50,7 +64,7 @@ interface RulesMemory {
 
 const rulesMemories = new WeakMap<DirectorFacts, RulesMemory>();
 
-/** Equal rules keep their identity, on which `recallFilling` rests. */
+/** Equal rules keep their identity, on which `FillMemory` rests. They stand for the facts as well. */
 export function recallRules(
   facts: DirectorFacts,
   addressPools: readonly AddressPoolResource[],
@@ -70,6 +84,6 @@ export function recallRules(
   return rules;
 }
 
-function isSameList<Element>(a: readonly Element[], b: readonly Element[]): boolean {
-  return a.length === b.length && a.every((element, index) => element === b[index]);
+export function isSameList<Element>(a: readonly Element[], b: readonly Element[]): boolean {
+  return a === b || (a.length === b.length && a.every((element, index) => element === b[index]));
 }

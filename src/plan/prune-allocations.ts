@@ -1,6 +1,7 @@
 import { ipFamily } from '../base/index.ts';
 import { formatVirtualServiceKey } from '../ipvs/pure.ts';
 import type { VipBinding } from '../link/pure.ts';
+import { groundOf } from './ground.ts';
 import { forgetPortOwners } from './port-claims.ts';
 import type { Allocations, ChangesInput, DesiredState } from './types.ts';
 import { ownerName } from './vip-allocation.ts';
@@ -16,7 +17,8 @@ export function pruneAllocations(
 ): Allocations {
   const { desired, observed, isComplete } = input;
   const { addresses, marks, portOwners } = desired.allocations;
-  if (!isComplete) return desired.allocations;
+  // Most passes: everything on record belongs to an object that is served.
+  if (!isComplete || groundOf(desired)?.usesAllAllocations === true) return desired.allocations;
   const owners = presentOwners(desired);
   const vips = new Set<string>(bound.map(({ vip }) => vip));
   for (const { key } of observed.table.values()) if (key.kind === 'address') vips.add(key.vip);

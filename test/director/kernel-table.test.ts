@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { LvsError } from '../../src/base/index.ts';
 import type { IpAddress } from '../../src/base/index.ts';
 import { KernelTable } from '../../src/director/kernel-table.ts';
+import { ipvsTableFingerprint } from '../../src/ipvs/index.ts';
 import type {
   IpvsClient,
   IpvsOperation,
@@ -19,14 +20,27 @@ const config = {
   persistencePrefixLength: 32,
   persistenceEngine: undefined,
 };
+const serverConfig = {
+  forwarding: 'NAT',
+  tunnel: undefined,
+  weight: 1,
+  upperThreshold: 0,
+  lowerThreshold: 0,
+} as const;
 const there: ObservedVirtualService = { key, config, stats: undefined, realServers: new Map() };
 const add: IpvsOperation = { type: 'addVirtualService', service: { ...key, port: 81 }, config };
+
+const heading = 'IP Virtual Server version 1.2.1 (size=4096)\nProt\n  -> RemoteAddress\n';
+const withOne = `${heading}TCP  C0000201:0050 rr  \n`;
+const withTwo = `${withOne}TCP  C0000201:0051 rr  \n`;
+const fingerprintOf = (text: string): string => ipvsTableFingerprint(Buffer.from(text));
 
 /** A kernel with one service, whose dumps fail and whose answers are lost on request. */
 function fakeKernel() {
   const kernel = {
     dumps: 0,
-    fingerprint: 'a' as string | undefined,
+    looks: 0,
+    fingerprint: fingerprintOf(withOne) as string | undefined,
     failure: undefined as LvsError | undefined,
     outcome: 'done' as OperationOutcome,
   };
@@ -39,7 +53,7 @@ function fakeKernel() {
     applyYielding: (operations: readonly IpvsOperation[]) =>
       Promise.resolve(operations.map(() => kernel.outcome)),
   } as unknown as IpvsClient;
-  return { kernel, table: new KernelTable(client, () => kernel.fingerprint) };
+  return { kernel, table: new KernelTable(client, () => (kernel.looks++, kernel.fingerprint)) };
 }
 
 describe('the believed table', () => {
@@ -47,7 +61,7 @@ describe('the believed table', () => {
     const { kernel, table } = fakeKernel();
     assert.equal(table.loadIfDrifted(), true);
     assert.equal(table.loadIfDrifted(), false);
-    kernel.fingerprint = 'b';
+    kernel.fingerprint = fingerprintOf(withTwo);
     assert.equal(table.loadIfDrifted(), true);
     assert.equal(kernel.dumps, 2);
   });
@@ -78,7 +92,44 @@ describe('the believed table', () => {
     kernel.outcome = 'done';
     await table.apply([add]);
     assert.equal(table.table.has('TCP 192.0.2.1:81'), true);
+    assert.equal(kernel.looks, 1, 'its own operations cost no look');
+    kernel.fingerprint = fingerprintOf(withTwo);
     assert.equal(table.loadIfDrifted(), false);
+  });
+
+  it('is read again when others changed something since the last look, though we did, too', async () => {
+    const { kernel, table } = fakeKernel();
+    table.load();
+    await table.apply([add]);
+    kernel.fingerprint = fingerprintOf(`${withTwo}  -> 0A000001:0050      Masq    1      0          0\n`);
+    assert.equal(table.loadIfDrifted(), true);
+  });
+
+  for (const [whose, text, isRead] of [
+    ['ours alone', withOne, false],
+    ['others, too', withTwo, true],
+  ] as const) {
+    it(`looks around its own change of a persistent service: ${whose}`, async () => {
+      const { kernel, table } = fakeKernel();
+      table.load();
+      kernel.fingerprint = fingerprintOf(text);
+      await table.apply([{ ...add, config: { ...config, flags: 1, persistenceTimeoutSeconds: 60 } }]);
+      assert.equal(table.loadIfDrifted(), isRead);
+    });
+  }
+
+  it('holds values: a service that changed is another object, the others are not', async () => {
+    const { table } = fakeKernel();
+    table.load();
+    await table.apply([add]);
+    const [first, second] = [...table.table.values()];
+    assert.equal(first, there);
+    assert.ok(second);
+    const realServer = { rip: '10.0.0.1' as IpAddress, port: 80 };
+    await table.apply([{ type: 'addRealServer', service: second.key, realServer, config: serverConfig }]);
+    assert.equal(second.realServers.size, 0, 'who holds the old object sees the old table');
+    assert.equal(table.table.get('TCP 192.0.2.1:81')?.realServers.size, 1);
+    assert.equal(table.table.get('TCP 192.0.2.1:80'), there);
   });
 
   it('is read again when an answer was lost', async () => {

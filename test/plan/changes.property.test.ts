@@ -75,9 +75,9 @@ function interfere(director: ModelDirector, { kind, pick }: { kind: string; pick
     host.table.set(key, { ...entry, config: { ...entry.config, scheduler: 'lc', flags: pick & 0x1c } });
   if (target === undefined) return;
   const [serverKey, there] = target;
-  if (kind === 'deleteServer') entry.realServers.delete(serverKey);
+  if (kind === 'deleteServer') host.setServer(key, serverKey, undefined);
   if (kind === 'weight')
-    entry.realServers.set(serverKey, { ...there, config: { ...there.config, weight: pick % 3 } });
+    host.setServer(key, serverKey, { ...there, config: { ...there.config, weight: pick % 3 } });
   if (kind === 'connect') host.connect(key, serverKey, { active: pick % 3, inactive: pick % 2 });
 }
 

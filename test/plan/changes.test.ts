@@ -86,15 +86,13 @@ describe('drift', () => {
       ({ host }) => {
         const server = host.table.get(key)?.realServers.get('10.0.0.5:80');
         assert.ok(server);
-        host.table
-          .get(key)
-          ?.realServers.set('10.0.0.5:80', { ...server, config: { ...server.config, weight: 1 } });
+        host.setServer(key, '10.0.0.5:80', { ...server, config: { ...server.config, weight: 1 } });
       },
       ['edit 10.0.0.5:80=100 Drift'],
     ],
     [
       'a real server that somebody deleted',
-      ({ host }) => void host.table.get(key)?.realServers.delete('10.0.0.5:80'),
+      ({ host }) => host.setServer(key, '10.0.0.5:80', undefined),
       ['add 10.0.0.5:80=100 Drift'],
     ],
     [
@@ -137,7 +135,7 @@ describe('drift', () => {
     const server = director.host.table.get(key)?.realServers.get('10.0.0.5:80');
     assert.ok(server);
     const rip = parseIpAddress('10.9.9.9');
-    director.host.table.get(key)?.realServers.set('10.9.9.9:80', { ...server, key: { rip, port: 80 } });
+    director.host.setServer(key, '10.9.9.9:80', { ...server, key: { rip, port: 80 } });
     assert.deepEqual(summarize(director.pass()), ['edit 10.9.9.9:80=0 Quiesced']);
     assert.deepEqual(summarize(director.later(1000).pass()), ['delete 10.9.9.9:80 Drained']);
   });

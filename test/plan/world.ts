@@ -116,9 +116,12 @@ export function errorsOf(state: DesiredState): readonly string[] {
 
 export const noConnections: ConnectionCounts = { active: 0, inactive: 0, persistent: 0 };
 
-/** The host as plain data, on which the changes of a pass are played: the model that the real kernel is held against. */
+/**
+ * The host as plain data, on which the changes of a pass are played: the model that the real kernel is held against.
+ * Services, real servers and the list of addresses are values: what changes is another object, as in a director.
+ */
 export class ModelHost {
-  table = new Map<string, ObservedVirtualService & { realServers: Map<string, ObservedRealServer> }>();
+  table = new Map<string, ObservedVirtualService>();
   addresses: ObservedAddress[] = [];
   packetRules: PacketRules = emptyPacketRules;
   sysctls = new Map<string, string>();
@@ -141,7 +144,7 @@ export class ModelHost {
         this.packetRules = structuredClone(change.rules);
         return;
       case 'bindVip':
-        this.addresses.push(boundAddress(change.binding));
+        this.addresses = [...this.addresses, boundAddress(change.binding)];
         return;
       case 'releaseVip':
         this.addresses = this.addresses.filter(
@@ -181,7 +184,7 @@ export class ModelHost {
     const server = service.realServers.get(serverKey);
     if (operation.type === 'addRealServer') {
       assert.equal(server, undefined, `${serverKey} exists in ${key}`);
-      service.realServers.set(serverKey, {
+      this.setServer(key, serverKey, {
         key: operation.realServer,
         config: operation.config,
         connections: noConnections,
@@ -191,17 +194,27 @@ export class ModelHost {
     }
     assert.ok(server, `${serverKey} is missing in ${key} for ${operation.type}`);
     if (operation.type === 'editRealServer') {
-      service.realServers.set(serverKey, { ...server, config: operation.config });
+      this.setServer(key, serverKey, { ...server, config: operation.config });
     } else {
-      service.realServers.delete(serverKey);
+      this.setServer(key, serverKey, undefined);
     }
+  }
+
+  /** Puts a real server into a service, or takes it out. */
+  setServer(service: string, server: string, value: ObservedRealServer | undefined): void {
+    const entry = this.table.get(service);
+    assert.ok(entry, `${service} is missing`);
+    const realServers = new Map(entry.realServers);
+    if (value === undefined) realServers.delete(server);
+    else realServers.set(server, value);
+    this.table.set(service, { ...entry, realServers });
   }
 
   connect(service: string, server: string, connections: Partial<ConnectionCounts>): void {
     const entry = this.table.get(service);
     const there = entry?.realServers.get(server);
     assert.ok(entry !== undefined && there !== undefined, `${server} is not in ${service}`);
-    entry.realServers.set(server, { ...there, connections: { ...noConnections, ...connections } });
+    this.setServer(service, server, { ...there, connections: { ...noConnections, ...connections } });
   }
 
   disconnectAll(): void {
