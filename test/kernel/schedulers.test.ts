@@ -37,9 +37,9 @@ const scheduled: readonly Scheduled[] = [
   { name: 'lc', scheduler: 'lc', weights: oneTwoThree },
   { name: 'wlc', scheduler: 'wlc', weights: oneTwoThree },
   // One address after another until it has more connections than its weight.
-  { name: 'lblc', scheduler: 'lblc', weights: [4, 4, 4], vips: 8 },
-  { name: 'lblcr', scheduler: 'lblcr', weights: [4, 4, 4], vips: 8 },
-  { name: 'dh', scheduler: 'dh', weights: equal, vips: 8 },
+  { name: 'lblc', scheduler: 'lblc', weights: [4, 4, 4] },
+  { name: 'lblcr', scheduler: 'lblcr', weights: [4, 4, 4] },
+  { name: 'dh', scheduler: 'dh', weights: equal, vips: 6 },
   { name: 'sh', scheduler: 'sh', weights: oneTwoThree },
   { name: 'sh-leaving', scheduler: 'sh', weights: equal },
   {
@@ -256,9 +256,9 @@ for (const [family, familyName] of families.entries()) {
     for (const name of ['sh', 'mh']) {
       test(`${name}: the same client finds the same server, and shares follow 1:2:3`, async () => {
         const first = await askFromMany(vipOf(name), 600);
-        const second = await askFromMany(vipOf(name), 600);
+        const again = await askFromMany(vipOf(name), 100);
         const serverNames = (answers: readonly Answer[]) => answers.map(({ server }) => server);
-        assert.deepEqual(serverNames(second), serverNames(first));
+        assert.deepEqual(serverNames(again), serverNames(first.slice(0, 100)));
         const counts = countByServer(first);
         for (const [index, weight] of oneTwoThree.entries()) {
           const p = weight / 600;
@@ -381,7 +381,7 @@ describe('a server leaves', () => {
     test(`${scheduler}: ${isStable ? 'few' : 'many'} clients of the others have to move`, async () => {
       const name = `${scheduler}-leaving`;
       const vip = vipsOf(name)[0]?.[0] ?? '';
-      const beforehand = await askFromMany(vip, 600);
+      const beforehand = await askFromMany(vip, 300);
       const server3 = network.realServers[2];
       assert.ok(server3);
       const manifest = scheduled.find((candidate) => candidate.name === name);
@@ -393,13 +393,14 @@ describe('a server leaves', () => {
       await director.waitForTable('server3 is gone', (lines) =>
         lines.every((line) => !line.startsWith(`-a -t ${vip}:${port} -r ${server3.rip4}:`)),
       );
-      const afterwards = await askFromMany(vip, 600);
+      const afterwards = await askFromMany(vip, 300);
       assert.deepEqual(serversOf(afterwards), ['server1', 'server2']);
       const kept = beforehand.flatMap(({ server }, index) =>
         server === 'server3' || server === undefined ? [] : [[server, afterwards[index]?.server] as const],
       );
       const moved = kept.filter(([old, now]) => old !== now).length / kept.length;
-      // Maglev's paper (section 5.3) promises a few percent; a table that is dealt out anew moves about half.
+      // About 200 remain. Maglev's paper (section 5.3) promises a few percent; a table dealt out anew moves about half
+      // (deviation 3.5 %).
       if (isStable) assert.ok(moved < 0.1, `${Math.round(moved * 100)} % moved`);
       else assert.ok(moved > 0.3, `${Math.round(moved * 100)} % moved`);
     });
