@@ -133,14 +133,17 @@ const edits: readonly LiveEdit[] = [
 ];
 
 describe('live edits under traffic', () => {
-  for (const { what, edit, isDone } of edits) {
-    it(`lose nothing when ${what}`, async () => {
-      let tookMs = 0;
+  // Starting traffic costs the lab more than an edit does, hence several edits under one.
+  for (const group of [edits.slice(0, 4), edits.slice(4)]) {
+    it(`lose nothing when ${group.map(({ what }) => what).join('; ')}`, async () => {
       const counts = await underTraffic(network.vip4(0), async () => {
-        edit();
-        tookMs = await until(what, isDone);
+        for (const { what, edit, isDone } of group) {
+          edit();
+          console.log(`${what}: in the kernel after ${await until(what, isDone)} ms`);
+          await sleep(400);
+        }
       });
-      console.log(`${what}: in the kernel after ${tookMs} ms, ${counts.requests.sent} requests`);
+      console.log(`${counts.requests.sent} requests, ${counts.held.messages} lines on held connections`);
       assertNothingLost(counts);
     });
   }
