@@ -3,7 +3,7 @@ import type { DirectorConfiguration } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
 import { computeChanges, computeDesiredState } from '../plan/index.ts';
-import type { ChangePlan, DesiredState, DirectorFacts, HeldRemoval } from '../plan/index.ts';
+import type { ChangePlan, DesiredState, DirectorFacts, HeldRemoval, Refusal } from '../plan/index.ts';
 import { applyChanges, logFailures } from './apply.ts';
 import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
@@ -29,6 +29,8 @@ export interface DirectorAgentOptions {
   readonly logger: Logger;
 }
 
+/** Timers may fire this much early. */
+const timerSlackMs = 20;
 /** Rules and addresses follow deleted services in later rounds of one pass; more than this many is a bug of ours. */
 const roundsPerPass = 6;
 
@@ -52,6 +54,8 @@ export class DirectorAgent {
   #failures = new Map<string, ChangeFailure>();
   #wakeAtMs: number | undefined;
   #lastFullCheckMs = Number.NEGATIVE_INFINITY;
+  #lastLookMs = Number.NEGATIVE_INFINITY;
+  #ownedServices: { readonly list: readonly string[]; readonly set: ReadonlySet<string> } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #isLedgerBehind = false;
@@ -101,10 +105,14 @@ export class DirectorAgent {
     this.#options.board.flush();
   }
 
-  /** One pass: rounds until nothing is left to do now. */
-  async pass(): Promise<void> {
+  /**
+   * One pass: rounds until nothing is left to do now. It looks at the host first; one that a wake-up asked for only does
+   * if the last look is as old as that of a quiet second would be. What others changed since then is found no later than
+   * without the wake-up, and an edit does not wait for the look.
+   */
+  async pass(isLookDue = true): Promise<void> {
     for (let round = 0; round < roundsPerPass; round++) {
-      const isFollowedUp = await this.#round();
+      const isFollowedUp = await this.#round(isLookDue && round === 0);
       if (!isFollowedUp) return;
     }
   }
@@ -124,7 +132,7 @@ export class DirectorAgent {
   async #serveWakes(): Promise<void> {
     do {
       this.#isWanted = false;
-      await this.pass();
+      await this.pass(false);
       if (this.#passFailure !== undefined) this.#options.logger.info('passes succeed again');
       this.#passFailure = undefined;
     } while (this.#isWanted && !this.#isStopped);
@@ -133,29 +141,37 @@ export class DirectorAgent {
   #schedule(): void {
     if (this.#isStopped) return;
     const { clock, configuration } = this.#options;
-    const candidates = [configuration.driftCheckSeconds * 1000];
+    const candidates = [this.#lastLookMs + configuration.driftCheckSeconds * 1000 - clock.monotonicMs()];
     if (this.#wakeAtMs !== undefined) candidates.push(this.#wakeAtMs - clock.wallMs());
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.wake(), Math.max(10, Math.min(...candidates)));
   }
 
   /** @returns true when another round has to follow at once. */
-  async #round(): Promise<boolean> {
+  async #round(mustLook: boolean): Promise<boolean> {
     const { host, source, board, clock, ledgerStore, logger, configuration } = this.#options;
-    const isFullCheck = clock.monotonicMs() - this.#lastFullCheckMs >= configuration.fullCheckSeconds * 1000;
+    const startMs = clock.monotonicMs();
+    const isFullCheck = startMs - this.#lastFullCheckMs >= configuration.fullCheckSeconds * 1000;
     if (isFullCheck) {
-      this.#lastFullCheckMs = clock.monotonicMs();
+      this.#lastFullCheckMs = startMs;
       this.#schedulers.forgetMisses();
     }
+    const isLook =
+      isFullCheck ||
+      mustLook ||
+      startMs - this.#lastLookMs >= configuration.driftCheckSeconds * 1000 - timerSlackMs;
+    // Before the look, so that one that fails is not tried again at once.
+    if (isLook) this.#lastLookMs = startMs;
     // Only another complete list can confirm a held removal.
     if (this.#held !== undefined) source.refresh();
     host.observe({
       isFull: isFullCheck,
+      isLook,
       drainingServices: this.#ledger.drains.map((drain) => drain.service),
     });
     const view = source.current();
     const desired = this.#goal(view, host.state);
-    host.observeSysctls(desired.sysctls.keys());
+    host.observeSysctls(desired.sysctls, isLook);
     if (this.#isQuiet(view, desired)) {
       if (this.#isLedgerBehind || ledgerStore.isMissing()) this.#writeLedger();
       return false;
@@ -165,7 +181,7 @@ export class DirectorAgent {
     const plan = computeChanges({
       desired,
       observed: host.state,
-      ownedServices: new Set(this.#ledger.services),
+      ownedServices: this.#listOwnedServices(),
       ownedVips: this.#ledger.vips,
       drains: this.#ledger.drains,
       held: this.#held,
@@ -267,13 +283,9 @@ export class DirectorAgent {
     this.#options.lastGood.saveSoon(desired.accepted, (object) =>
       this.#options.source.fileOf(objectRefOf(object)),
     );
+    const told = new Set(this.#desired?.refusals.map(formatRefusal));
     for (const refusal of desired.refusals) {
-      if (
-        this.#desired?.refusals.some(
-          (old) => old.message === refusal.message && old.object.name === refusal.object.name,
-        )
-      )
-        continue;
+      if (told.has(formatRefusal(refusal))) continue;
       const place = this.#options.source.locate(refusal.object, refusal.path);
       this.#options.logger[refusal.severity === 'error' ? 'error' : 'warn'](refusal.message, {
         object: formatObjectRef(refusal.object),
@@ -323,18 +335,26 @@ export class DirectorAgent {
     }
     for (const [path, value] of this.#options.host.sysctlsBefore) sysctlsBefore[path] ??= value;
     this.#held = plan.held;
-    this.#ledger = {
+    this.#ledger = sameLedgerOr(this.#ledger, {
       services: sameOr(this.#ledger.services, plan.ownedServices),
       vips: sameOr(this.#ledger.vips, plan.ownedVips),
-      drains: plan.drains,
+      drains: sameOr(this.#ledger.drains, plan.drains),
       allocations: sameOr(this.#ledger.allocations, plan.allocations),
-      sysctlsBefore,
+      sysctlsBefore: sameOr(this.#ledger.sysctlsBefore, sysctlsBefore),
       hasPacketRules,
-    };
+    });
     if (this.#desiredFrom !== undefined && this.#desiredFrom.allocations !== this.#ledger.allocations) {
       this.#desiredFrom = { ...this.#desiredFrom, allocations: this.#ledger.allocations };
     }
     this.#writeLedger();
+  }
+
+  #listOwnedServices(): ReadonlySet<string> {
+    const { services } = this.#ledger;
+    if (this.#ownedServices?.list !== services) {
+      this.#ownedServices = { list: services, set: new Set(services) };
+    }
+    return this.#ownedServices.set;
   }
 
   #writeLedger(): void {
@@ -378,6 +398,15 @@ export class DirectorAgent {
 /** Keeps the old object when the new one says the same, so that identity comparisons stay meaningful. */
 function sameOr<T>(before: T, after: T): T {
   return before === after || JSON.stringify(before) === JSON.stringify(after) ? before : after;
+}
+
+function sameLedgerOr(before: Ledger, after: Ledger): Ledger {
+  const names = Object.keys(after) as (keyof Ledger)[];
+  return names.every((name) => before[name] === after[name]) ? before : after;
+}
+
+function formatRefusal({ object, message }: Refusal): string {
+  return `${formatObjectRef(object)} ${message}`;
 }
 
 function earlier(a: number | undefined, b: number | undefined): number | undefined {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { DirectorConfiguration } from '../api/index.ts';
 import { LvsError, isLvsError } from '../base/index.ts';
@@ -52,6 +51,7 @@ export class Host implements Hands {
   #addresses: readonly ObservedAddress[] = [];
   #packetRules: PacketRules | undefined;
   #sysctls: SysctlProfile = new Map();
+  #sysctlGoal: SysctlProfile | undefined;
   #sysctlsBefore = new Map<string, string>();
   #announcementProblem: LvsError | undefined;
   #isFirstLook = true;
@@ -78,29 +78,37 @@ export class Host implements Hands {
   }
 
   /**
-   * Brings `state` up to date. @param look.isFull read everything, whatever the cheap signs say;
-   * `look.drainingServices` are read for their connection counts.
+   * Brings `state` up to date. @param look.isFull read everything, whatever the cheap signs say; `look.isLook` look for
+   * these signs, else go by what is known; `look.drainingServices` are read for their connection counts.
    */
-  observe(look: { readonly isFull: boolean; readonly drainingServices: readonly string[] }): void {
+  observe(look: {
+    readonly isFull: boolean;
+    /** @default true */
+    readonly isLook?: boolean;
+    readonly drainingServices: readonly string[];
+  }): void {
     const { link } = this.#options;
     const isFull = look.isFull || this.#isFirstLook;
+    const isLook = look.isLook ?? true;
     if (isFull) {
       this.#table.load();
       this.#version++;
-    } else if (this.#table.loadIfDrifted()) this.#version++;
+    } else if ((isLook || !this.#table.isTrusted) && this.#table.loadIfDrifted()) this.#version++;
     else this.#table.refreshRealServers(look.drainingServices);
 
     const changes = link.pollChanged();
     if (isFull || changes.hasAddressChange) this.#observeAddresses();
-    this.#observePacketRules(isFull);
+    if (isFull || isLook) this.#observePacketRules(isFull);
     this.#isFirstLook = false;
   }
 
-  /** Reads these sysctls; the goal says which ones matter. */
-  observeSysctls(paths: Iterable<string>): void {
-    const values = this.#options.link.observeSysctls(paths);
+  /** Reads the sysctls that matter to this goal, unless there is no look and they were read for it before. */
+  observeSysctls(goal: SysctlProfile, isLook: boolean): void {
+    if (!isLook && goal === this.#sysctlGoal) return;
+    const values = this.#options.link.observeSysctls(goal.keys());
     if (!isSameMap(values, this.#sysctls)) this.#version++;
     this.#sysctls = values;
+    this.#sysctlGoal = goal;
   }
 
   isSchedulerAvailable(name: string): boolean {
@@ -136,6 +144,7 @@ export class Host implements Hands {
     for (const [path, value] of previous)
       if (!this.#sysctlsBefore.has(path)) this.#sysctlsBefore.set(path, value);
     const now = link.observeSysctls(profile.keys());
+    this.#sysctls = new Map([...this.#sysctls, ...now]);
     return [...profile].map(([path, value]) =>
       now.get(path) === value || error === undefined ? 'done' : error,
     );
@@ -210,15 +219,6 @@ export class Host implements Hands {
     }
     if (rules !== this.#packetRules) this.#version++;
     this.#packetRules = rules;
-  }
-}
-
-/** The text of the kernel's table for everybody, or undefined where IPVS has no /proc entry. */
-export function readProcTable(): Buffer | undefined {
-  try {
-    return readFileSync('/proc/net/ip_vs');
-  } catch {
-    return undefined;
   }
 }
 

@@ -46,6 +46,11 @@ export class KernelTable {
     return this.#table;
   }
 
+  /** False when it has to be read again before anybody goes by it. */
+  get isTrusted(): boolean {
+    return this.#isLoaded;
+  }
+
   /** Reads the whole table. The fingerprint is taken first: a change during the dump shows at the next check. */
   load(): void {
     // A dump that fails leaves the old belief, which is to be read again before anybody trusts it.

@@ -8,8 +8,9 @@ import type { Resources } from '../plan/index.ts';
 import { writeFileAtomically } from './ledger.ts';
 
 const lastGoodFile = 'last-good.json';
-/** Edits come in bursts, and nothing but a restart reads this file. */
-const saveDelayMs = 1000;
+/** Edits come in bursts, and nothing but a restart reads this file: it waits for a quiet moment, but not for ever. */
+const quietMs = 1000;
+const longestDelayMs = 5000;
 
 /**
  * The last accepted form of every object, on disk: what a restarted director serves in place of a manifest that has
@@ -20,6 +21,8 @@ export class LastGoodStore {
   readonly #logger: Logger;
   #pending: { accepted: Resources; fileOf: (object: Resource) => string | undefined } | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #latest: NodeJS.Timeout | undefined;
+  readonly #texts = new WeakMap<Resource, { readonly file: string; readonly text: string }>();
   #saved: Resources | undefined;
 
   constructor(stateDirectory: string, logger: Logger) {
@@ -56,24 +59,37 @@ export class LastGoodStore {
   saveSoon(accepted: Resources, fileOf: (object: Resource) => string | undefined): void {
     if (accepted === this.#saved || accepted === this.#pending?.accepted) return;
     this.#pending = { accepted, fileOf };
-    this.#timer ??= setTimeout(() => this.flush(), saveDelayMs);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.flush(), quietMs);
+    this.#latest ??= setTimeout(() => this.flush(), longestDelayMs);
   }
 
   /** Writes what is pending, now. */
   flush(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#latest);
     this.#timer = undefined;
+    this.#latest = undefined;
     if (this.#pending === undefined) return;
     const { accepted, fileOf } = this.#pending;
     this.#pending = undefined;
     const resources = [...accepted.addressPools, ...accepted.virtualServices, ...accepted.realServers];
-    const entries = resources.map((resource) => ({ file: fileOf(resource) ?? '', resource }));
+    const entries = resources.map((resource) => this.#format(resource, fileOf(resource) ?? ''));
     try {
-      writeFileAtomically(this.#path, JSON.stringify(entries, writeNetworksAsText));
+      writeFileAtomically(this.#path, `[${entries.join(',\n')}]`);
       this.#saved = accepted;
     } catch (error) {
       this.#logger.warn('last good state not saved', { error });
     }
+  }
+
+  /** Objects stay the same objects until they are edited, so each is put into words once. */
+  #format(resource: Resource, file: string): string {
+    const known = this.#texts.get(resource);
+    if (known?.file === file) return known.text;
+    const text = JSON.stringify({ file, resource }, writeNetworksAsText);
+    this.#texts.set(resource, { file, text });
+    return text;
   }
 }
 

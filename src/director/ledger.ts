@@ -54,6 +54,8 @@ export interface LedgerRead {
 export class LedgerStore {
   readonly #directory: string;
   #lastWritten = '';
+  /** What `#lastWritten` says. */
+  #lastLedger: Ledger | undefined;
 
   /**
    * @param directory created if missing.
@@ -104,15 +106,19 @@ export class LedgerStore {
 
   /** Writes only what differs from the last write, or is gone. @throws the file system's error. */
   write(ledger: Ledger): void {
+    if (ledger === this.#lastLedger && !this.isMissing()) return;
     const text = encodeLedger(ledger);
-    if (text === this.#lastWritten && !this.isMissing()) return;
-    writeFileAtomically(join(this.#directory, ledgerFile), text);
-    this.#lastWritten = text;
+    if (text !== this.#lastWritten || this.isMissing()) {
+      writeFileAtomically(join(this.#directory, ledgerFile), text);
+      this.#lastWritten = text;
+    }
+    this.#lastLedger = ledger;
   }
 
   remove(): void {
     rmSync(join(this.#directory, ledgerFile), { force: true });
     this.#lastWritten = '';
+    this.#lastLedger = undefined;
   }
 }
 

@@ -4,7 +4,8 @@ import { IpvsClient, ipvsTableFingerprint } from '../ipvs/index.ts';
 import { openLink } from '../link/index.ts';
 import { loadLibc } from '../netlink/index.ts';
 import type { Libc } from '../netlink/index.ts';
-import { Host, readProcTable } from './host.ts';
+import { Host } from './host.ts';
+import { ProcTableReader } from './proc-table-reader.ts';
 
 export interface OpenHostOptions {
   readonly configuration: DirectorConfiguration;
@@ -30,13 +31,14 @@ export function openHost(options: OpenHostOptions): Host {
       netfilterBackend: backendOf(configuration),
       ...(netlinkDebug === undefined ? {} : { debug: { sink: netlinkDebug } }),
     });
+    const procTable = new ProcTableReader();
     return new Host({
       client,
       link,
       configuration,
       logger,
       readTableFingerprint: () => {
-        const text = readProcTable();
+        const text = procTable.read();
         return text === undefined ? undefined : ipvsTableFingerprint(text);
       },
     });

@@ -56,7 +56,7 @@ export function previewChanges(options: PreviewOptions): Preview {
       configuration,
     });
     const desired = computeFirstGoal({ ...view.resources, facts, allocations: ledger.allocations }, lastGood);
-    host.observeSysctls(desired.sysctls.keys());
+    host.observeSysctls(desired.sysctls, true);
     const plan = computeChanges({
       desired,
       observed: host.state,

@@ -34,6 +34,10 @@ export interface StatusBoardOptions {
   write(status: DirectorStatus): void;
 }
 
+const leastIntervalMs = 1000;
+const pauseMs = 300;
+const firstDelayMs = 20;
+
 /**
  * Turns what a round found into the status that people read. Computing it costs as much as a pass, so a round only
  * leaves its input here, and the status is made when it is written: at most once a second.
@@ -45,6 +49,7 @@ export class StatusBoard {
   #counters = { passes: 0, changes: 0, driftRepairs: 0, refusedOperations: 0 };
   #input: BoardInput | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #pendingSinceMs: number | undefined;
   #lastWriteMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: StatusBoardOptions) {
@@ -90,15 +95,26 @@ export class StatusBoard {
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#pendingSinceMs = undefined;
     if (this.#input === undefined) return;
     this.#lastWriteMs = this.#options.clock.monotonicMs();
     this.#options.write(this.#compute(this.#input));
   }
 
+  /**
+   * The first status comes at once. Later ones wait for a pause between edits, of which the next may be on its way, but
+   * not longer than a second.
+   */
   #schedule(): void {
-    if (this.#timer !== undefined) return;
-    const dueMs = this.#lastWriteMs + 1000 - this.#options.clock.monotonicMs();
-    this.#timer = setTimeout(() => this.flush(), Math.max(20, dueMs));
+    const nowMs = this.#options.clock.monotonicMs();
+    const isFirst = this.#lastWriteMs === Number.NEGATIVE_INFINITY;
+    this.#pendingSinceMs ??= nowMs;
+    const dueMs = Math.min(
+      this.#pendingSinceMs + leastIntervalMs,
+      Math.max(nowMs + (isFirst ? firstDelayMs : pauseMs), this.#lastWriteMs + leastIntervalMs),
+    );
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.flush(), Math.max(0, dueMs - nowMs));
     this.#timer.unref();
   }
 
@@ -167,10 +183,8 @@ export class StatusBoard {
   #compute(input: BoardInput): DirectorStatus {
     const { view, desired, host, ledger, held } = input;
     const problems = collectProblems(input);
-    const byOwner = gatherOwnedParts(input);
-    const virtualServices = view.resources.virtualServices.map((resource) =>
-      describeVirtualService(resource, byOwner),
-    );
+    const listed = view.resources.virtualServices.slice(0, listCap);
+    const byOwner = gatherOwnedParts(input, listed);
     const nowMs = this.#options.clock.wallMs();
     return {
       version: this.#options.version,
@@ -180,7 +194,7 @@ export class StatusBoard {
       kernel: this.#options.kernel,
       conditions: this.#conditions.list(),
       source: view.status,
-      virtualServices: virtualServices.slice(0, listCap),
+      virtualServices: listed.map((resource) => describeVirtualService(resource, byOwner)),
       drains: ledger.drains.slice(0, listCap).map((drain) => {
         const connections = host.table.get(drain.service)?.realServers.get(drain.realServer)?.connections;
         return {
@@ -203,7 +217,7 @@ export class StatusBoard {
               message: 'More than half of the entries would go; a second complete list has to agree.',
             },
       counts: {
-        virtualServices: virtualServices.length,
+        virtualServices: view.resources.virtualServices.length,
         services: desired.services.size,
         realServers: countRealServers(desired),
         drains: ledger.drains.length,
@@ -240,7 +254,7 @@ function collectProblems({ view, desired, failures, locate }: BoardInput): reado
   return [...view.problems, ...refusals, ...kernel];
 }
 
-/** What belongs to each object, gathered once per status instead of once per object. */
+/** What belongs to each listed object, gathered once per status instead of once per object. */
 interface OwnedParts {
   readonly addresses: Set<string>;
   serving: number;
@@ -248,19 +262,20 @@ interface OwnedParts {
   problem: { readonly reason: string; readonly message: string } | undefined;
 }
 
-function gatherOwnedParts({ desired, failures }: BoardInput): ReadonlyMap<string, OwnedParts> {
-  const byOwner = new Map<string, OwnedParts>();
-  const partsOf = (owner: string): OwnedParts => {
-    let parts = byOwner.get(owner);
-    if (parts === undefined) {
-      parts = { addresses: new Set(), serving: 0, quiesced: 0, problem: undefined };
-      byOwner.set(owner, parts);
-    }
-    return parts;
-  };
+function gatherOwnedParts(
+  { desired, failures }: BoardInput,
+  listed: readonly VirtualServiceResource[],
+): ReadonlyMap<string, OwnedParts> {
+  const byOwner = new Map<string, OwnedParts>(
+    listed.map((resource) => [
+      formatObjectRef(objectRefOf(resource)),
+      { addresses: new Set(), serving: 0, quiesced: 0, problem: undefined },
+    ]),
+  );
   const vipOfMark = new Map(Object.values(desired.allocations.marks).map(({ mark, vip }) => [mark, vip]));
   for (const service of desired.services.values()) {
-    const parts = partsOf(formatObjectRef(service.owner));
+    const parts = byOwner.get(formatObjectRef(service.owner));
+    if (parts === undefined) continue;
     const vip = service.key.kind === 'address' ? service.key.vip : vipOfMark.get(service.key.mark);
     if (vip !== undefined) parts.addresses.add(vip);
     for (const realServer of service.realServers.values()) {
@@ -269,11 +284,13 @@ function gatherOwnedParts({ desired, failures }: BoardInput): ReadonlyMap<string
     }
   }
   for (const { object, severity, reason, message } of desired.refusals) {
-    if (severity === 'error') partsOf(formatObjectRef(object)).problem ??= { reason, message };
+    const parts = severity === 'error' ? byOwner.get(formatObjectRef(object)) : undefined;
+    if (parts !== undefined) parts.problem ??= { reason, message };
   }
   for (const { owner, error } of failures.values()) {
     if (owner === undefined) continue;
-    partsOf(formatObjectRef(owner)).problem ??= { reason: error.code, message: formatErrorForPeople(error) };
+    const parts = byOwner.get(formatObjectRef(owner));
+    if (parts !== undefined) parts.problem ??= { reason: error.code, message: formatErrorForPeople(error) };
   }
   return byOwner;
 }

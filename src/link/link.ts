@@ -120,9 +120,15 @@ export function openLink(options: LinkOptions = {}): Link {
     applySysctls: (profile) => sysctls.apply(profile),
     pollChanged: () => {
       const hasAddressChange = routes.pollChanged() || isFirstPoll;
-      const hasPacketRuleChange = netfilter.pollChanged() || isFirstPoll;
+      const isFirst = isFirstPoll;
       isFirstPoll = false;
-      return { hasAddressChange, hasPacketRuleChange };
+      return {
+        hasAddressChange,
+        // Found out when somebody asks: with thousands of rules it costs milliseconds.
+        get hasPacketRuleChange() {
+          return netfilter.pollChanged() || isFirst;
+        },
+      };
     },
     close: () => {
       announcer.close();
