@@ -253,10 +253,14 @@ function endGroup(kernel: ChildProcess, signal: NodeJS.Signals): void {
 function guardKernel(kernel: ChildProcess, stop: () => void): () => void {
   // SIGKILL lets nobody say good-bye, and a kernel whose parent is gone may leave some of its processes behind. This
   // shell notices by the end of its input.
-  const guardian = spawn('sh', ['-c', 'read -r _; kill -s KILL -- "-$1" 2>/dev/null', 'sh', `${kernel.pid}`], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
+  const guardian = spawn(
+    'sh',
+    ['-c', 'read -r _; kill -s KILL -- "-$1" 2>/dev/null', 'sh', `${kernel.pid}`],
+    {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    },
+  );
   guardian.on('error', () => {});
   const onExit = (): void => endGroup(kernel, 'SIGKILL');
   const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
