@@ -129,7 +129,10 @@ export const virtualServiceSpecSchema = fields(
       .describe('Client affinity: a client returns to its real server. Omitted: none.'),
     onePacket: flag()
       .default(false)
-      .describe('UDP only: choose a real server for every datagram anew, and remember nothing.'),
+      .describe(
+        'UDP only: choose a real server for every datagram anew, and remember nothing. Where clients expect answers, use ' +
+          'DR or TUN: under NAT the kernel forgets the flow before the answer passes.',
+      ),
     sourceRanges: set(cidr(), 0, 256)
       .prefault([])
       .describe('Networks whose clients may connect. Empty: everybody.'),
