@@ -21,7 +21,9 @@ export class LabDirector {
   constructor(host: LabHost, manifests: Readonly<Record<string, string>>, flags: readonly string[] = []) {
     this.host = host;
     this.#flags = flags;
-    const folder = mkdtempSync(join(process.env['LAB_SCRATCH'] ?? tmpdir(), 'director-'));
+    // In the lab's own memory: inotify sees nothing in $LAB_SCRATCH, whose file system makes inodes anew at every look,
+    // and the director would find an edit by its slow poll.
+    const folder = mkdtempSync(join(tmpdir(), 'director-'));
     this.manifests = join(folder, 'manifests');
     this.stateDirectory = join(folder, 'state');
     mkdirSync(this.manifests);
