@@ -124,8 +124,24 @@ async function showRemoval(director: LabDirector): Promise<void> {
   director.write('tunnel.yaml', documents.slice(0, 2).join('\n---\n'));
   const isGone = await isReached(director, (lines) => !lines.some((line) => line.includes('192.0.2.13')));
   check('its servers drained, the service is gone', isGone);
-  const addresses = await director.host.check(['ip', '-brief', 'address', 'show', 'dev', 'eth0']);
-  check('its VIP is released', !addresses.includes('192.0.2.13'));
+  check('its VIP is released', await isVipReleased(director, '192.0.2.13'));
+}
+
+/** The address goes once no service uses it, a moment after the service. */
+async function isVipReleased(director: LabDirector, released: string): Promise<boolean> {
+  const listAddresses = () => director.host.check(['ip', '-brief', 'address', 'show', 'dev', 'eth0']);
+  try {
+    await director.waitUntil(
+      `${released} is released`,
+      async () => !(await listAddresses()).includes(released),
+      {
+        timeoutMs: 15_000,
+      },
+    );
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function isReached(

@@ -25,10 +25,7 @@ say(`
 `);
 const network = await layOutExampleNetwork();
 await startServers(network.realServers, { http: [80, 8080] });
-check(
-  `${network.hosts.length} hosts are up, every real server answers with its name on ports 80 and 8080`,
-  true,
-);
+say(`  ${network.hosts.length} hosts are up; the real servers answer with their names on ports 80 and 8080.`);
 
 chapter('The director starts on examples/');
 say(`  lvs-operator director --manifests … with ${examples.join(', ')}`);
