@@ -22,6 +22,7 @@ export class ManifestSource implements DesiredSource {
   readonly #options: ManifestSourceOptions;
   #objects: ReadonlyMap<string, ManifestObject> | undefined;
   #view: DesiredView;
+  #lastReading: ManifestReading | LvsError | undefined;
   #reported = new Set<string>();
 
   constructor(options: ManifestSourceOptions) {
@@ -48,7 +49,7 @@ export class ManifestSource implements DesiredSource {
   watch(onChange: () => void): void {
     this.#options.folder.watch(() => {
       const before = this.#view;
-      this.refresh();
+      this.#take(() => this.#options.folder.readChanged(), true);
       if (this.#view !== before) onChange();
     });
   }
@@ -64,7 +65,14 @@ export class ManifestSource implements DesiredSource {
   }
 
   refresh(): void {
-    const reading = this.#read();
+    this.#take(() => this.#options.folder.read());
+  }
+
+  /** @param isHint the reading was asked for in case something changed; the same again is no new list. */
+  #take(read: () => ManifestReading, isHint = false): void {
+    const reading = this.#read(read);
+    if (isHint && reading === this.#lastReading) return;
+    this.#lastReading = reading;
     const isWhole = !(reading instanceof LvsError) && reading.isComplete;
     // Only at the start can anything be unknown that this process has never seen whole.
     const loaded = this.#objects === undefined && !isWhole ? this.#options.loadLastGood() : undefined;
@@ -75,9 +83,9 @@ export class ManifestSource implements DesiredSource {
     else this.#accept(keepLastGood(last, reading), reading.problems.map(describeProblem), isKnown);
   }
 
-  #read(): ManifestReading | LvsError {
+  #read(read: () => ManifestReading): ManifestReading | LvsError {
     try {
-      return this.#options.folder.read();
+      return read();
     } catch (error) {
       if (isLvsError(error, 'LVS_MANIFEST_FOLDER')) return error;
       throw error;

@@ -5,10 +5,10 @@ import { readManifestFile } from './manifest-file.ts';
 import type { ManifestFile } from './manifest-file.ts';
 import { combineFiles } from './reading.ts';
 import type { ManifestReading, ReadingInput } from './reading.ts';
-import { describeFileError, scanFolder } from './scan-folder.ts';
+import { describeFileError, isManifestPath, maxFiles, scanFile, scanFolder } from './scan-folder.ts';
 import type { FolderScan } from './scan-folder.ts';
 import { watchFolder } from './watch-folder.ts';
-import type { FolderWatch } from './watch-folder.ts';
+import type { FolderNews, FolderWatch } from './watch-folder.ts';
 
 /**
  * A file that was written or has vanished this recently may be halfway through being saved. Objects that it had before
@@ -25,6 +25,11 @@ export interface ManifestFolder {
    *   that may be taken for "remove everything".
    */
   read(): ManifestReading;
+  /**
+   * As `read`, but looks only at what the watch has told of since the last reading. Without a watch it is the same.
+   * @throws LvsError LVS_MANIFEST_FOLDER
+   */
+  readChanged(): ManifestReading;
   /**
    * Calls `onChange` soon after anything in the folder changed, and again when a file that `read` found in the middle
    * of being saved has settled. Several changes may make one call; a call may find nothing changed. Read once after
@@ -43,15 +48,25 @@ export interface ManifestFolder {
 export function openManifestFolder(folder: string, clock?: Clock): ManifestFolder {
   const memory = new FolderMemory(clock);
   let watch: FolderWatch | undefined;
+  let news: FolderNews = 'all';
+  const readNews = (toldOf: FolderNews): ManifestReading => {
+    // A reading that fails has seen nothing.
+    news = 'all';
+    const reading = toldOf === 'all' ? memory.read(folder) : memory.readFiles(folder, toldOf);
+    // What has not settled is looked at again with whatever comes next, and after a while in any case.
+    news = new Set(memory.unsettledPaths);
+    if (news.size > 0) watch?.notifyIn(settleMs + 10);
+    return reading;
+  };
   return {
-    read() {
-      const reading = memory.read(folder);
-      if (memory.hasUnsettledFiles) watch?.notifyIn(settleMs + 10);
-      return reading;
-    },
+    read: () => readNews('all'),
+    readChanged: () => readNews(watch === undefined ? 'all' : news),
     watch(onChange) {
       watch?.close();
-      watch = watchFolder(folder, onChange);
+      watch = watchFolder(folder, (told) => {
+        news = news === 'all' || told === 'all' ? 'all' : new Set([...news, ...told]);
+        onChange();
+      });
     },
     close() {
       watch?.close();
@@ -68,27 +83,70 @@ class FolderMemory {
   #settledKeys = new Map<string, ReadonlySet<string>>();
   #vanishedAtMs = new Map<string, number>();
   #unsettledPaths: readonly string[] = [];
+  /** Of the last scan; undefined: it had problems, of which single files tell nothing. */
+  #sharedPaths: Set<string> | undefined;
   #last: { readonly input: ReadingInput; readonly reading: ManifestReading } | undefined;
 
   constructor(clock: Clock | undefined) {
     this.#clock = clock;
   }
 
-  get hasUnsettledFiles(): boolean {
-    return this.#unsettledPaths.length > 0;
+  get unsettledPaths(): readonly string[] {
+    return this.#unsettledPaths;
   }
 
   read(folder: string): ManifestReading {
     const nowMs = this.#clock?.wallMs();
+    this.#sharedPaths = undefined;
     const scan = scanOrRefuse(folder);
     const files = scan.files.map((file) =>
       readManifestFile(file.path, file, this.#files.get(file.path), nowMs),
     );
+    if (scan.problems.length === 0) this.#sharedPaths = new Set(scan.sharedPaths);
+    return this.#accept(folder, { files, unreadable: scan.problems, nowMs });
+  }
+
+  /**
+   * The folder as last scanned, but for these files. One that has other names is looked at as well: its content may have
+   * changed under one of those. What is no plain file takes a scan.
+   */
+  readFiles(folder: string, paths: ReadonlySet<string>): ManifestReading {
+    const shared = this.#sharedPaths;
+    if (shared === undefined || this.#last === undefined) return this.read(folder);
+    const nowMs = this.#clock?.wallMs();
+    const files = new Map(this.#files);
+    for (const path of new Set([...paths, ...shared])) {
+      if (!isManifestPath(path)) continue;
+      const found = scanFile(path);
+      if (found === 'unclear') return this.read(folder);
+      if (found === 'gone') {
+        files.delete(path);
+        shared.delete(path);
+        continue;
+      }
+      if (found.isShared) shared.add(path);
+      else shared.delete(path);
+      files.set(path, readManifestFile(path, found, files.get(path), nowMs));
+    }
+    if (files.size === 0 || files.size > maxFiles) return this.read(folder);
+    const list = [...files.values()];
+    // By code point, as a scan has it; only a new name is out of place.
+    if (files.size !== this.#files.size || list.some(({ path }) => !this.#files.has(path)))
+      list.sort((a, b) => (a.path < b.path ? -1 : 1));
+    return this.#accept(folder, { files: list, unreadable: [], nowMs });
+  }
+
+  #accept(
+    folder: string,
+    found: Pick<ReadingInput, 'files' | 'unreadable'> & { readonly nowMs: number | undefined },
+  ): ManifestReading {
+    const { files, unreadable, nowMs } = found;
     const unsettledPaths = nowMs === undefined ? [] : this.#settle(files, nowMs);
-    const input = { files, unreadable: scan.problems, unsettledPaths };
+    const input = { files, unreadable, unsettledPaths };
     this.#files = new Map(files.map((file) => [file.path, file]));
     const last = this.#last;
-    const reading = last !== undefined && isSameInput(last.input, input) ? last.reading : combineFiles(input);
+    const reading =
+      last !== undefined && isSameInput(last.input, input) ? last.reading : combineFiles(input, last);
     this.#last = { input, reading };
     if (reading.objects.size === 0 && reading.isComplete) throw noObjects(folder, files.length);
     return reading;

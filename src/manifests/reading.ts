@@ -89,8 +89,73 @@ export interface ReadingInput {
   readonly unsettledPaths: readonly string[];
 }
 
-/** Puts the files together and refuses objects that are written more than once. Pure. */
-export function combineFiles({ files, unreadable, unsettledPaths }: ReadingInput): ManifestReading {
+/**
+ * Puts the files together and refuses objects that are written more than once. Pure.
+ * @param last an earlier answer, to which most of the new one may be equal.
+ */
+export function combineFiles(
+  input: ReadingInput,
+  last?: { readonly input: ReadingInput; readonly reading: ManifestReading },
+): ManifestReading {
+  return (last === undefined ? undefined : replaceFiles(input, last)) ?? combineAll(input);
+}
+
+/**
+ * The everyday edit: objects changed in place. Where nothing was and is wrong, and each file holds objects of the same
+ * names as before, names are as unique as they were, and only these objects are new.
+ * @returns undefined when more has changed than that.
+ */
+function replaceFiles(
+  input: ReadingInput,
+  last: { readonly input: ReadingInput; readonly reading: ManifestReading },
+): ManifestReading | undefined {
+  const { files, unreadable, unsettledPaths } = input;
+  const { reading, input: before } = last;
+  const isFlawless = reading.isComplete && reading.problems.length === 0;
+  if (!isFlawless || files.length !== before.files.length) return undefined;
+  if (unreadable.length > 0 || unsettledPaths.length > 0) return undefined;
+  const replaced: ManifestFile[] = [];
+  for (const [index, file] of files.entries()) {
+    const old = before.files[index];
+    if (old === file) continue;
+    if (old?.path !== file.path || !holdsSameNames(old, file) || !file.documents.every(isWhole))
+      return undefined;
+    replaced.push(file);
+  }
+  const objects = new Map(reading.objects);
+  for (const file of replaced) {
+    for (const placed of file.documents) {
+      for (const entry of placed.document.entries) {
+        const object = describeObject(new WrittenObject(file.path, placed, entry));
+        if (entry.key !== undefined && object !== undefined) objects.set(entry.key, object);
+      }
+    }
+  }
+  return { ...reading, objects };
+}
+
+function holdsSameNames(a: ManifestFile, b: ManifestFile): boolean {
+  const count = ({ documents }: ManifestFile) =>
+    documents.reduce((sum, { document }) => sum + document.entries.length, 0);
+  return (
+    a.failure === undefined &&
+    b.failure === undefined &&
+    a.keys.size === b.keys.size &&
+    count(b) === b.keys.size &&
+    [...b.keys].every((key) => a.keys.has(key))
+  );
+}
+
+function isWhole({ document }: PlacedDocument): boolean {
+  return (
+    document.yamlProblems.length === 0 &&
+    document.entries.every(
+      ({ key, resource, problems }) => key !== undefined && resource !== undefined && problems.length === 0,
+    )
+  );
+}
+
+function combineAll({ files, unreadable, unsettledPaths }: ReadingInput): ManifestReading {
   const problems: ManifestProblem[] = unreadable.map(({ path, message }) =>
     failureProblem(path, { message, line: 1, column: 1 }),
   );
@@ -125,11 +190,11 @@ export function combineFiles({ files, unreadable, unsettledPaths }: ReadingInput
   const brokenObjects = new Map<string, ObjectRef>();
   for (const [key, copies] of written) {
     const [first, ...others] = copies;
-    const { ref, resource } = first?.entry ?? {};
+    const ref = first?.entry.ref;
     if (first === undefined || ref === undefined) continue;
-    if (others.length === 0 && resource !== undefined) {
-      objects.set(key, { ref, resource, file: first.file, locate: (path) => first.locate(path) });
-    } else {
+    const object = others.length === 0 ? describeObject(first) : undefined;
+    if (object !== undefined) objects.set(key, object);
+    else {
       brokenObjects.set(key, ref);
       problems.push(...others.map((copy) => duplicateProblem(ref, first, copy)));
     }
@@ -143,6 +208,12 @@ export function combineFiles({ files, unreadable, unsettledPaths }: ReadingInput
     incompletePaths: [...incompletePaths].sort(),
     isComplete: incompletePaths.size === 0 && brokenObjects.size === 0,
   };
+}
+
+function describeObject(written: WrittenObject): ManifestObject | undefined {
+  const { ref, resource } = written.entry;
+  if (ref === undefined || resource === undefined) return undefined;
+  return { ref, resource, file: written.file, locate: (path) => written.locate(path) };
 }
 
 class WrittenObject {

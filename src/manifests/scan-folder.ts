@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /** Enough for any sane tree; a symbolic link to `/` ends here. */
 const maxFolderDepth = 16;
-const maxFiles = 20_000;
+export const maxFiles = 20_000;
 
 export interface ScannedFile {
   readonly path: string;
@@ -32,6 +32,8 @@ export interface FolderScan {
   /** The folder itself and every folder below it that was looked into. */
   readonly folders: readonly ScannedFolder[];
   readonly problems: readonly ScanProblem[];
+  /** Files that have other names, too: their content may change without a word about this one. */
+  readonly sharedPaths: readonly string[];
 }
 
 /**
@@ -41,17 +43,39 @@ export interface FolderScan {
  * @throws the error of the file system when `folder` itself cannot be read.
  */
 export function scanFolder(folder: string): FolderScan {
-  const scan = { files: [] as ScannedFile[], folders: [] as ScannedFolder[], problems: [] as ScanProblem[] };
+  const scan: Collected = { files: [], folders: [], problems: [], sharedPaths: [] };
   enterFolder(folder, 0, new Set(), scan);
   // By code point, not by locale: the order must be the same on every host.
   scan.files.sort((a, b) => (a.path < b.path ? -1 : 1));
   return scan;
 }
 
+/** Whether a file of this path counts, as far as its own name says. */
+export function isManifestPath(path: string): boolean {
+  return /(?:^|\/)[^./][^/]*\.(ya?ml|json)$/.test(path);
+}
+
+/**
+ * Looks at one file of a folder that was scanned before.
+ * @returns `gone`, or `unclear` when only a scan of the folder can tell what has become of it.
+ */
+export function scanFile(path: string): (ScannedFile & { readonly isShared: boolean }) | 'gone' | 'unclear' {
+  try {
+    const entry = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    if (entry === undefined) return 'gone';
+    const stats = entry.isSymbolicLink() ? statSync(path, { bigint: true }) : entry;
+    if (!stats.isFile()) return 'unclear';
+    return { ...describeFile(path, stats), isShared: entry.isSymbolicLink() || stats.nlink > 1n };
+  } catch {
+    return 'unclear';
+  }
+}
+
 interface Collected {
   readonly files: ScannedFile[];
   readonly folders: ScannedFolder[];
   readonly problems: ScanProblem[];
+  readonly sharedPaths: string[];
 }
 
 function enterFolder(folder: string, depth: number, visited: Set<string>, scan: Collected): void {
@@ -59,12 +83,13 @@ function enterFolder(folder: string, depth: number, visited: Set<string>, scan: 
   const identity = `${dev}:${ino}`;
   if (visited.has(identity)) return;
   visited.add(identity);
-  const names = readdirSync(folder);
+  const entries = readdirSync(folder, { withFileTypes: true });
   scan.folders.push({ path: folder, identity });
-  for (const name of names) {
+  for (const entry of entries) {
+    const { name } = entry;
     if (name.startsWith('.')) continue;
     const path = join(folder, name);
-    const isManifest = /\.(ya?ml|json)$/.test(name);
+    const isManifest = isManifestPath(name);
     try {
       const stats = statSync(path, { bigint: true });
       if (stats.isDirectory()) {
@@ -72,6 +97,7 @@ function enterFolder(folder: string, depth: number, visited: Set<string>, scan: 
         enterFolder(path, depth + 1, visited, scan);
       } else if (isManifest) {
         addFile(path, stats, scan);
+        if (entry.isSymbolicLink() || stats.nlink > 1n) scan.sharedPaths.push(path);
       }
     } catch (error) {
       // Gone since the listing: as if it had never been there. Other names are none of our business.

@@ -60,11 +60,13 @@ function world(lastGood: readonly ManifestObject[] = []) {
   const write = (message: string): void => void log.push(message);
   const logger: Logger = { debug: write, info: write, warn: write, error: write, child: () => logger };
   const answer: { next: ManifestReading | LvsError; loads: number } = { next: whole(), loads: 0 };
+  const answerNext = (): ManifestReading => {
+    if (answer.next instanceof LvsError) throw answer.next;
+    return answer.next;
+  };
   const folder: ManifestFolder = {
-    read: () => {
-      if (answer.next instanceof LvsError) throw answer.next;
-      return answer.next;
-    },
+    read: answerNext,
+    readChanged: answerNext,
     watch: () => {},
     close: () => {},
   };
