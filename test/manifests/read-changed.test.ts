@@ -22,7 +22,7 @@ function describeReading({ objects, problems, files, brokenObjects, isComplete }
         object.resource.kind === 'VirtualService' ? object.resource.spec.scheduler : '',
         object.locate(['spec', 'scheduler']).line,
       ])
-      .sort(),
+      .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
     problems,
     files,
     brokenObjects: [...brokenObjects.keys()].sort(),
