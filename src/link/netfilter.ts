@@ -16,12 +16,21 @@ const noTables: FamilyTables = { IPv4: new Map(), IPv6: new Map() };
 /** Seconds that iptables waits for another program that holds the xtables lock. */
 const lockWaitSeconds = '5';
 
-/** What we last wrote, and how the look that followed spelled it. */
+/** Never there when a commit is over. */
+const probeChain = 'LVS-PROBE';
+
+/** What we last wrote, and how the next look that read it spelled it. */
 interface Written {
   readonly rules: PacketRules;
   readonly desired: FamilyTables;
   /** Another version of iptables may print a rule differently than we do: then its spelling is learnt here. */
   spelling: 'unseen' | 'ours' | FamilyTables;
+}
+
+interface Seen {
+  readonly fingerprint: string;
+  readonly tables: FamilyTables;
+  readonly rules: PacketRules | undefined;
 }
 
 export interface NetfilterOptions {
@@ -44,10 +53,12 @@ export class Netfilter {
   readonly #wanted: NetfilterBackend | 'auto';
   #backend: NetfilterBackend | undefined;
   /** The last look, and the fingerprint at that time. */
-  #seen: { fingerprint: string; tables: FamilyTables; rules: PacketRules | undefined } | undefined;
+  #seen: Seen | undefined;
   /** Fingerprint at the last poll. */
   #polled: string | undefined;
   #written: Written | undefined;
+  /** Whether the chosen commands were seen to work, or not to. */
+  #isProven = false;
 
   constructor(options: NetfilterOptions) {
     this.#run = options.run;
@@ -88,22 +99,56 @@ export class Netfilter {
     while (before.rules === undefined || !isSamePacketRules(before.rules, normal)) {
       try {
         const { tables } = before;
+        if (this.#mayBeRefused()) {
+          before = this.#look(true);
+          continue;
+        }
         for (const family of families) this.#restore(family, formatRestore(desired[family], tables[family]));
-        this.#written = { rules: normal, desired, spelling: 'unseen' };
+        const isKnownSpelling = before.rules !== undefined && this.#written?.spelling === 'ours';
+        this.#written = { rules: normal, desired, spelling: isKnownSpelling ? 'ours' : 'unseen' };
+        this.#seen = isKnownSpelling ? this.#trustWrite(desired, normal) : undefined;
         return;
       } catch (error) {
-        if (retriesLeft-- === 0) throw error;
         this.#seen = undefined;
+        if (retriesLeft-- === 0) throw error;
         const after = this.#look(true);
         // Somebody's hand between our look and our change makes the change fail as a whole: look and try again.
         const isRace = !isSameFamilyTables(before.tables, after.tables);
         if (isRace) before = after;
         else if (this.#switchBackend()) before = this.#look(true);
-        else throw error;
-      } finally {
-        this.#seen = undefined;
+        else {
+          this.#seen = undefined;
+          throw error;
+        }
       }
     }
+  }
+
+  /**
+   * A commit that succeeded did as it was told. Once this iptables was seen to spell our rules as we do, its later
+   * commits are not read back before the next full look; what others change in the instant before the fingerprint is
+   * taken waits for that look, too. The first commit is read back: an edit must not pass for a spelling.
+   */
+  #trustWrite(tables: FamilyTables, rules: PacketRules): Seen | undefined {
+    const fingerprint = this.#probe.fingerprint(this.#chooseBackend());
+    return fingerprint === undefined ? undefined : { fingerprint, tables, rules };
+  }
+
+  /**
+   * A kernel may have nf_tables and none of the tables that iptables needs there. With thousands of rules it takes
+   * seconds to be told so; an empty chain, made and removed in one commit, tells at once. Asked once, before the first
+   * rule is written.
+   * @returns true when the other notation was chosen for that
+   */
+  #mayBeRefused(): boolean {
+    if (this.#wanted !== 'auto' || this.#isProven || this.#chooseBackend() !== 'nft') return false;
+    this.#isProven = true;
+    const { status } = this.#run(
+      this.#command('IPv4', 'restore'),
+      ['-w', lockWaitSeconds, '--noflush'],
+      `*filter\n:${probeChain} - [0:0]\n-X ${probeChain}\nCOMMIT\n`,
+    );
+    return status !== undefined && status !== 0 && this.#switchBackend();
   }
 
   /** Removes every chain of ours and every jump to it, and nothing else. */

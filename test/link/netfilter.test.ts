@@ -78,6 +78,43 @@ test('netfilter: an iptables that spells a rule differently is not written to fo
   assert.equal(netfilter.observe(), undefined);
 });
 
+test('netfilter: once its spelling is known, what was written is read back at the full look only', () => {
+  const host = fakeIptablesHost();
+  const netfilter = new Netfilter({ run: host.run, probe: probeOf(host) });
+  netfilter.apply(rulesFor(80));
+  netfilter.observe();
+  host.runs.length = 0;
+  netfilter.apply(rulesFor(80, 443));
+  assert.ok(isSamePacketRules(netfilter.observe() ?? rulesFor(), rulesFor(80, 443)));
+  assert.deepEqual(host.runs, ['iptables-restore']);
+  assert.ok(isSamePacketRules(netfilter.observe(true) ?? rulesFor(), rulesFor(80, 443)));
+  assert.ok(host.runs.includes('iptables-save'));
+  host.ipv4.chain('filter', 'LVS-GUARD-1').unshift('-j ACCEPT');
+  assert.equal(netfilter.observe(), undefined);
+});
+
+test('netfilter: a kernel without the tables of nf_tables is found out with one chain, not with all rules', () => {
+  const host = fakeIptablesHost({ suffix: '-legacy' });
+  const inputs: string[] = [];
+  const netfilter = new Netfilter({
+    run: (command, args, input) => {
+      if (command === 'ip6tables-legacy-restore' || command === 'iptables-legacy-restore') {
+        return args.includes('--version')
+          ? { status: 0, stdout: '', stderr: '' }
+          : host.run(command, args, input);
+      }
+      if (!command.endsWith('tables-restore')) return host.run(command, args, input);
+      inputs.push(input ?? '');
+      return { status: 4, stdout: '', stderr: 'TABLE_ADD failed (Operation not supported): table filter' };
+    },
+    probe: probeOf(host),
+  });
+  netfilter.apply(rulesFor(80));
+  assert.ok(isSamePacketRules(netfilter.observe() ?? rulesFor(), rulesFor(80)));
+  assert.equal(inputs.length, 1);
+  assert.ok(!inputs.join().includes('LVS-GUARD'), inputs.join());
+});
+
 test('netfilter: an edit that keeps the shape, right after a look, is no spelling', () => {
   const host = fakeIptablesHost();
   const netfilter = new Netfilter({ run: host.run, probe: probeOf(host) });
