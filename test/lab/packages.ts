@@ -14,7 +14,6 @@ export const labPackages: Readonly<Record<string, string>> = {
   keepalived: 'oracle and rival in benchmarks',
   tcpdump: 'announcements on the wire',
   'iputils-ping': 'reachability of a VIP',
-  python3: 'SCTP sockets, which Node does not have',
 };
 
 /** The lab cannot run on this machine; `message` is one line that says why and what to do. */
