@@ -2,6 +2,7 @@ import { formatObjectRef, objectRefOf } from '../api/index.ts';
 import type { DirectorConfiguration } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
+import type { PacketRules } from '../link/index.ts';
 import { computeChanges, computeDesiredState } from '../plan/index.ts';
 import type { ChangePlan, DesiredState, DirectorFacts, HeldRemoval, Refusal } from '../plan/index.ts';
 import { applyChanges, logFailures } from './apply.ts';
@@ -50,7 +51,7 @@ export class DirectorAgent {
   #desiredFrom: { view: DesiredView; facts: DirectorFacts; allocations: Ledger['allocations'] } | undefined;
   #facts: { host: HostState; facts: DirectorFacts; unavailable: string; vips: Ledger['vips'] } | undefined;
   #converged: { view: DesiredView; desired: DesiredState; hostVersion: number } | undefined;
-  #previous: DesiredState | undefined;
+  #previous: { readonly desired: DesiredState; readonly packetRules: PacketRules } | undefined;
   #failures = new Map<string, ChangeFailure>();
   #wakeAtMs: number | undefined;
   #lastFullCheckMs = Number.NEGATIVE_INFINITY;
@@ -188,7 +189,8 @@ export class DirectorAgent {
       listNumber: view.listNumber,
       isComplete: view.isComplete,
       nowMs,
-      previous: this.#previous,
+      previous: this.#previous?.desired,
+      previousPacketRules: this.#previous?.packetRules,
       massRemoval: massRemovalPolicy(configuration),
     });
     this.#reportHold(plan);
@@ -240,7 +242,7 @@ export class DirectorAgent {
     const isDone =
       result.failures.length === 0 && result.waiting === 0 && !round.isWithheld && !plan.isFollowedUp;
     this.#wakeAtMs = earlier(plan.wakeAtMs, round.retryAtMs);
-    if (result.failures.length === 0) this.#previous = desired;
+    if (result.failures.length === 0) this.#previous = { desired, packetRules: plan.packetRules };
     this.#converged =
       isDone && plan.drains.length === 0 && plan.held === undefined
         ? { view: round.view, desired, hostVersion: host.state.version }

@@ -3,7 +3,7 @@ import type { ObjectRef, VirtualServiceResource } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock, LvsError } from '../base/index.ts';
 import type { DesiredState, HeldRemoval } from '../plan/index.ts';
-import { witnessFlag } from '../plan/index.ts';
+import { isRepair, witnessFlag } from '../plan/index.ts';
 import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
 import type { HostState, KernelFacts } from './host.ts';
@@ -63,9 +63,7 @@ export class StatusBoard {
     this.#counters = {
       passes: this.#counters.passes + 1,
       changes: this.#counters.changes + result.applied.length,
-      driftRepairs:
-        this.#counters.driftRepairs +
-        result.applied.filter((change) => change.type === 'ipvs' && change.reason === 'Drift').length,
+      driftRepairs: this.#counters.driftRepairs + result.applied.filter(isRepair).length,
       refusedOperations: this.#counters.refusedOperations + result.failures.length,
     };
     this.#setConditions(input);

@@ -50,11 +50,12 @@ export function computeChanges(input: ChangesInput): ChangePlan {
     marks: input.desired.allocations.marks,
   });
   diffSysctls(rules, context);
-  diffPacketRules(rules, input.observed.packetRules, phases);
+  diffPacketRules(rules, input, phases);
   const hasMovedVip = diffVips(input, vips, phases);
 
   return {
     changes: inOrder(phases),
+    packetRules: rules,
     drains: context.drains,
     held: absence.held,
     wakeAtMs: earliest([
@@ -101,13 +102,16 @@ function diffTable(context: DiffContext, leftover: IpvsTable): void {
 function diffSysctls(rules: PacketRules, { input, phases, hasCutConnections }: DiffContext): void {
   const was = input.observed.sysctls;
   for (const [path, value] of sysctlGoal(input.desired.sysctls, rules)) {
-    if (was.get(path) !== value) phases.sysctls.push({ type: 'setSysctl', path, value, was: was.get(path) });
+    if (was.get(path) === value) continue;
+    const isRepair = input.previous?.sysctls.get(path) === value;
+    phases.sysctls.push({ type: 'setSysctl', path, value, was: was.get(path), isRepair });
   }
   // Connections of a server that we delete for good would hang until they time out. With this sysctl the kernel ends
   // them at once; it goes back after, because it would do the same for a server that somebody deletes by mistake.
   if (hasCutConnections && input.desired.sysctls.get(expireNodestConnPath) === '0') {
-    phases.deletedServers.unshift({ type: 'setSysctl', path: expireNodestConnPath, value: '1', was: '0' });
-    phases.deletedServers.push({ type: 'setSysctl', path: expireNodestConnPath, value: '0', was: '1' });
+    const change = { type: 'setSysctl', path: expireNodestConnPath, isRepair: false } as const;
+    phases.deletedServers.unshift({ ...change, value: '1', was: '0' });
+    phases.deletedServers.push({ ...change, value: '0', was: '1' });
   }
 }
 
@@ -123,7 +127,12 @@ const conntrackPath = 'net/ipv4/vs/conntrack';
 /** Remembers pairs that were found equal, since quiet passes compare the same two objects every time. */
 const equalRules = new WeakMap<PacketRules, PacketRules>();
 
-function diffPacketRules(goal: PacketRules, inForce: PacketRules | undefined, phases: Phases): void {
+function diffPacketRules(
+  goal: PacketRules,
+  { observed, previousPacketRules }: ChangesInput,
+  phases: Phases,
+): void {
+  const inForce = observed.packetRules;
   if (inForce !== undefined) {
     if (equalRules.get(goal) === inForce) return;
     if (isSamePacketRules(goal, inForce)) {
@@ -131,7 +140,9 @@ function diffPacketRules(goal: PacketRules, inForce: PacketRules | undefined, ph
       return;
     }
   }
-  phases.packetRules.push({ type: 'setPacketRules', rules: goal });
+  // By the whole rules and not by `previous`: when a drain ends they change although the goal does not.
+  const isRepair = previousPacketRules !== undefined && isSamePacketRules(goal, previousPacketRules);
+  phases.packetRules.push({ type: 'setPacketRules', rules: goal, isRepair });
 }
 
 /** @returns whether a VIP moves between devices, and the old binding goes in the next pass. */
@@ -139,11 +150,12 @@ function diffVips(input: ChangesInput, { bound, isSettled }: VipOwnership, phase
   if (isSettled) return false;
   const { desired, observed } = input;
   const present = new Set(observed.addresses.map(({ ip, device }) => formatBinding({ vip: ip, device })));
+  const before = new Set(input.previous?.vips.map(formatBinding));
   const missing = new Set<string>();
   for (const binding of desired.vips) {
     if (present.has(formatBinding(binding))) continue;
     missing.add(binding.vip);
-    phases.bindVips.push({ type: 'bindVip', binding });
+    phases.bindVips.push({ type: 'bindVip', binding, isRepair: before.has(formatBinding(binding)) });
   }
   if (!input.isComplete) return false;
 

@@ -4,7 +4,8 @@ import { formatRealServerKey, formatVirtualServiceKey } from '../ipvs/pure.ts';
 /**
  * Foreign hands: another program that keeps changing what is ours. One repair is help after an accident; the third
  * within a minute is a fight, and fights over a kernel table cost more than they win. From then on repairs of that one
- * entry wait, longer each time; everything else is repaired as ever.
+ * entry (a service, a real server, a VIP, a sysctl, or our packet rules as a whole) wait, longer each time; everything
+ * else is repaired as ever.
  */
 export interface ForeignHands {
   /** By entry: see `entryOfChange`. */
@@ -31,7 +32,7 @@ const longestBackoffMs = 60_000;
 const peaceMs = 2 * longestBackoffMs;
 
 /**
- * Takes note of the repairs of one pass (changes with reason `Drift`) and forgets entries that have been left alone.
+ * Takes note of the repairs of one pass (see `isRepair`) and forgets entries that have been left alone.
  * @param repaired entries, once each.
  */
 export function recordRepairs(state: ForeignHands, repaired: readonly string[], nowMs: number): ForeignHands {
@@ -99,7 +100,17 @@ export function withholdRepairs(
 
 /** Whether a change undoes what other hands did. */
 export function isRepair(change: Change): boolean {
-  return change.type === 'ipvs' && change.reason === 'Drift';
+  switch (change.type) {
+    case 'ipvs':
+      return change.reason === 'Drift';
+    case 'setSysctl':
+    case 'setPacketRules':
+    case 'bindVip':
+      return change.isRepair;
+    case 'releaseVip':
+      // Only what is ours is released, and it is ours no longer after that.
+      return false;
+  }
 }
 
 /** The entry that a change is about, as a key for `recordRepairs`. */
@@ -111,14 +122,16 @@ export function entryOfChange(change: Change): string {
       return 'realServer' in operation ? `${service} ${formatRealServerKey(operation.realServer)}` : service;
     }
     case 'setSysctl':
-      return change.path;
+      return `sysctl ${change.path.replaceAll('/', '.')}`;
     case 'setPacketRules':
-      return 'packet rules';
+      return packetRulesEntry;
     case 'bindVip':
     case 'releaseVip':
-      return `${change.binding.vip} on ${change.binding.device}`;
+      return `VIP ${change.binding.vip} on ${change.binding.device}`;
   }
 }
+
+const packetRulesEntry = 'The set of our packet rules';
 
 /** What the shell can see of other programs on the host. */
 export interface ForeignHints {
@@ -153,7 +166,14 @@ export function describeForeignHands(state: ForeignHands, hints: ForeignHints): 
   const [first] = fought;
   if (first === undefined) return undefined;
   const more = fought.length === 1 ? '' : ` and ${fought.length - 1} more`;
-  const owner =
-    likelyOwner(hints) ?? 'another program on this host; find out who runs ipvsadm or speaks to IPVS';
+  const owner = likelyOwner(hints) ?? `another program on this host; find out ${whoElse(first)}`;
   return `${first}${more} is changed again and again, probably by ${owner}. Repairs wait up to a minute.`;
+}
+
+function whoElse(entry: string): string {
+  if (entry === packetRulesEntry)
+    return 'who else writes the firewall (iptables -S shows chains by their names)';
+  if (entry.startsWith('sysctl ')) return 'who else writes that setting';
+  if (entry.startsWith('VIP ')) return 'who else manages addresses';
+  return 'who runs ipvsadm or speaks to IPVS';
 }

@@ -168,6 +168,8 @@ export interface ChangesInput {
    * other hands: reason `Drift`. Undefined on the first pass.
    */
   readonly previous?: DesiredState | undefined;
+  /** `packetRules` of the plan whose pass is meant by `previous`. */
+  readonly previousPacketRules?: PacketRules | undefined;
   /** @default defaultMassRemoval */
   readonly massRemoval?: MassRemovalPolicy | undefined;
 }
@@ -200,16 +202,20 @@ export type ChangeReason =
   | 'Removed'
   | 'FallbackWhileQuiesced';
 
-/** One step of a pass. The list that `computeChanges` returns is already in the order in which it is safe. */
+/**
+ * One step of a pass. The list that `computeChanges` returns is already in the order in which it is safe. `isRepair`:
+ * the goal did not move since the previous pass made it true, so other hands did; of IPVS entries the reason says it.
+ */
 export type Change =
   | {
       readonly type: 'setSysctl';
       readonly path: string;
       readonly value: string;
       readonly was: string | undefined;
+      readonly isRepair: boolean;
     }
-  | { readonly type: 'setPacketRules'; readonly rules: PacketRules }
-  | { readonly type: 'bindVip'; readonly binding: VipBinding }
+  | { readonly type: 'setPacketRules'; readonly rules: PacketRules; readonly isRepair: boolean }
+  | { readonly type: 'bindVip'; readonly binding: VipBinding; readonly isRepair: boolean }
   | {
       readonly type: 'ipvs';
       readonly operation: IpvsOperation;
@@ -220,6 +226,8 @@ export type Change =
 
 export interface ChangePlan {
   readonly changes: readonly Change[];
+  /** What our chains hold after this pass: the rules of the goal, and of what still drains. */
+  readonly packetRules: PacketRules;
   /** All drains after this pass, to be written to the ledger before the changes are applied. */
   readonly drains: readonly DrainRecord[];
   readonly held: HeldRemoval | undefined;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseIpAddress } from '../../src/base/index.ts';
+import { isRepair } from '../../src/plan/index.ts';
 import {
   ModelDirector,
   busy,
@@ -125,7 +126,9 @@ describe('drift', () => {
     it(`repairs ${name}`, () => {
       const director = servingDirector();
       interfere(director);
-      assert.deepEqual(summarize(director.pass()), expected);
+      const plan = director.pass();
+      assert.deepEqual(summarize(plan), expected);
+      assert.ok(plan.changes.every(isRepair), 'people asked for none of it');
       assert.deepEqual(director.pass().changes, []);
     });
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatVirtualServiceKey } from '../../src/ipvs/pure.ts';
+import { emptyPacketRules } from '../../src/link/pure.ts';
 import {
   describeForeignHands,
   entryOfChange,
@@ -12,7 +13,16 @@ import {
   withholdRepairs,
 } from '../../src/plan/index.ts';
 import type { Change, ChangeReason, ForeignHands } from '../../src/plan/index.ts';
-import { ModelDirector, realServer, virtualService } from './world.ts';
+import {
+  ModelDirector,
+  busy,
+  realServer,
+  serverA,
+  serverB,
+  servingDirector,
+  virtualService,
+} from './world.ts';
+import type { ModelHost } from './world.ts';
 
 const entry = 'TCP 192.0.2.10:80';
 
@@ -60,13 +70,73 @@ describe('foreign hands', () => {
     const state = repairs(0, 1, 2);
     const drift = change('Drift');
     const wanted = change('Changed');
-    const elsewhere: Change = { type: 'setSysctl', path: 'net/ipv4/ip_forward', value: '1', was: '0' };
+    const elsewhere: Change = {
+      type: 'setSysctl',
+      path: 'net/ipv4/ip_forward',
+      value: '1',
+      was: '0',
+      isRepair: true,
+    };
     const { changes, withheld } = withholdRepairs([drift, wanted, elsewhere], state, 2500);
     assert.deepEqual(changes, [wanted, elsewhere]);
     assert.deepEqual(withheld, [entry]);
     assert.equal(isRepair(drift), true);
     assert.equal(isRepair(wanted), false);
     assert.equal(entryOfChange(drift), entry);
+  });
+
+  const fights: readonly (readonly [string, string, (host: ModelHost) => void, RegExp])[] = [
+    ['a VIP', 'VIP 192.0.2.10 on eth0', (host) => void (host.addresses = []), /manages addresses/],
+    [
+      'a sysctl',
+      'sysctl net.ipv4.ip_forward',
+      (host) => void host.sysctls.set('net/ipv4/ip_forward', '0'),
+      /writes that setting/,
+    ],
+    [
+      'the packet rules',
+      'The set of our packet rules',
+      (host) => void (host.packetRules = emptyPacketRules),
+      /writes the firewall/,
+    ],
+  ];
+  for (const [what, name, interfere, advice] of fights) {
+    it(`backs off in a fight over ${what}, and is told so`, () => {
+      const director = servingDirector();
+      let state = noForeignHands;
+      for (let nowMs = 0; nowMs < 3000; nowMs += 1000) {
+        assert.deepEqual(foughtEntries(state), []);
+        interfere(director.host);
+        const { changes } = withholdRepairs(director.pass().changes, state, nowMs);
+        assert.deepEqual(changes.map(entryOfChange), [name]);
+        state = recordRepairs(state, changes.filter(isRepair).map(entryOfChange), nowMs);
+      }
+      assert.deepEqual(foughtEntries(state), [name]);
+      interfere(director.host);
+      assert.deepEqual(withholdRepairs(director.plan().changes, state, 2500).changes, []);
+      assert.match(describeForeignHands(state, { interfaces: [], processes: [] }) ?? '', advice);
+    });
+  }
+
+  it('takes nothing for a repair that a new, moved or draining object asks for', () => {
+    const director = servingDirector();
+    assert.equal(director.plan().changes.length, 0);
+    director.host.connect(entry, '10.0.0.5:80', busy);
+    const moved = virtualService('web', {
+      addresses: [{ ip: '192.0.2.11' }],
+      forwarding: { sourceNAT: true },
+    });
+    director.read({ virtualServices: [moved], realServers: [serverA, serverB] });
+    const seen = new Set<string>();
+    for (let pass = 0; pass < 8; pass++) {
+      if (pass === 4) director.host.disconnectAll();
+      const { changes } = director.pass();
+      for (const { type } of changes) seen.add(type);
+      assert.deepEqual(changes.filter(isRepair), []);
+      director.later(60_000);
+    }
+    assert.deepEqual([...seen].toSorted(), ['bindVip', 'ipvs', 'releaseVip', 'setPacketRules', 'setSysctl']);
+    assert.deepEqual(director.pass().changes, []);
   });
 
   it('forgets an entry that was left alone for two minutes', () => {

@@ -253,6 +253,7 @@ export class ModelDirector {
   ownedServices: ReadonlySet<string> = new Set();
   ownedVips: readonly VipBinding[] = [];
   previous: DesiredState | undefined;
+  previousPacketRules: PacketRules | undefined;
   desired: DesiredState | undefined;
   input: Partial<DesiredStateInput> = {};
 
@@ -280,6 +281,7 @@ export class ModelDirector {
       isComplete: this.isComplete,
       nowMs: this.nowMs,
       previous: this.previous,
+      previousPacketRules: this.previousPacketRules,
     });
   }
 
@@ -296,6 +298,7 @@ export class ModelDirector {
       onChange(change);
     }
     this.previous = this.desired;
+    this.previousPacketRules = plan.packetRules;
     return plan;
   }
 
