@@ -1,3 +1,4 @@
+import './small-heap.ts';
 import { runCommandLine } from './run.ts';
 
 // A reader that has seen enough ("| head") closes the pipe: no reason to fail, least of all for a director whose log
