@@ -17,7 +17,7 @@ export class ForeignHandsWatch {
   readonly #host: Host;
   readonly #logger: Logger;
   #state: ForeignHands = noForeignHands;
-  #isFight = false;
+  #told: ReadonlySet<string> = new Set();
 
   constructor(host: Host, logger: Logger) {
     this.#host = host;
@@ -38,10 +38,11 @@ export class ForeignHandsWatch {
       [...new Set(applied.filter(isRepair).map(entryOfChange))],
       nowMs,
     );
-    const isFight = foughtEntries(this.#state).length > 0;
-    if (isFight && !this.#isFight)
+    const fought = foughtEntries(this.#state);
+    // Once for each entry and fight: the repairs that follow are no news.
+    if (fought.some((entry) => !this.#told.has(entry)))
       this.#logger.warn('another program changes our entries', { message: this.describe() });
-    this.#isFight = isFight;
+    this.#told = new Set(fought);
   }
 
   /** One sentence for people; undefined in peace. */

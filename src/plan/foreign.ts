@@ -131,6 +131,7 @@ export function entryOfChange(change: Change): string {
   }
 }
 
+const entriesNamed = 4;
 const packetRulesEntry = 'The set of our packet rules';
 
 /** What the shell can see of other programs on the host. */
@@ -165,9 +166,10 @@ export function describeForeignHands(state: ForeignHands, hints: ForeignHints): 
   const fought = foughtEntries(state);
   const [first] = fought;
   if (first === undefined) return undefined;
-  const more = fought.length === 1 ? '' : ` and ${fought.length - 1} more`;
+  const named = fought.slice(0, entriesNamed).join(', ');
+  const more = fought.length > entriesNamed ? ` and ${fought.length - entriesNamed} more` : '';
   const owner = likelyOwner(hints) ?? `another program on this host; find out ${whoElse(first)}`;
-  return `${first}${more} is changed again and again, probably by ${owner}. Repairs wait up to a minute.`;
+  return `${named}${more} ${fought.length === 1 ? 'is' : 'are'} changed again and again, probably by ${owner}. Repairs wait up to a minute.`;
 }
 
 function whoElse(entry: string): string {

@@ -205,6 +205,40 @@ describe('a program that keeps changing one entry', () => {
     fighter = undefined;
   });
 
+  it('is not fought over VIPs, sysctls and packet rules either, and when it ends all is as it should be', async () => {
+    const vip = network.routedVip4(0);
+    const sysctl = 'net/ipv4/vs/expire_nodest_conn';
+    const state = (): string =>
+      JSON.stringify([
+        eyes.addressLines(),
+        eyes.link.observePacketRules({ isFull: true }),
+        [...eyes.link.observeSysctls([sysctl])],
+      ]);
+    const goal = state();
+    fighter = network.director.spawn([
+      'sh',
+      '-c',
+      `while :; do ip addr del ${vip}/32 dev lvs0; echo 1 >/proc/sys/${sysctl}; iptables-legacy -F LVS-GUARD; sleep 0.5; done`,
+    ]);
+    const message = (): string =>
+      readStatus(director).conditions.find(({ type }) => type === 'ForeignHands')?.message ?? '';
+    const names = [`VIP ${vip} on lvs0`, `sysctl ${sysctl.replaceAll('/', '.')}`, 'our packet rules'];
+    const tookMs = await until(
+      'all three are named',
+      () => names.every((name) => message().includes(name)),
+      30_000,
+    );
+    const before = readStatus(director).counters.driftRepairs;
+    await sleep(8000);
+    const during = readStatus(director).counters.driftRepairs - before;
+    console.log(`named after ${tookMs} ms: ${message()}; then ${during} repairs in 8 s`);
+    // One a second and entry would be 24.
+    assert.ok(during <= 12, `repairs back off: ${during}`);
+    fighter.kill('SIGKILL');
+    fighter = undefined;
+    await until('all of it is repaired', () => state() === goal, 60_000);
+  });
+
   after(() => fighter?.kill('SIGKILL'));
 });
 
