@@ -12,6 +12,7 @@ import type { FailedTest, FileResult } from './runner/file-run.ts';
 import { runInOwnLab } from './runner/in-lab.ts';
 import { findTestFiles, layerNames } from './runner/layers.ts';
 import type { LayerName, TestFile } from './runner/layers.ts';
+import { hasMatchingName } from './runner/matching-names.ts';
 import { runNatively } from './runner/native.ts';
 import { formatFailures, formatFile, formatSummary } from './runner/report.ts';
 import type { LayerResult } from './runner/report.ts';
@@ -73,8 +74,11 @@ async function runLayer(layer: LayerName, filter: string | undefined): Promise<L
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       if (interrupted.signal.aborted) return;
+      const { namePattern } = next;
+      if (next.isInLab && namePattern !== undefined && !(await hasMatchingName(next.file, namePattern)))
+        continue;
       const result = obstacle === undefined ? await runFile(next) : cannotRun(next, obstacle);
-      const isSilent = next.namePattern !== undefined && result.passed + result.failed.length === 0;
+      const isSilent = namePattern !== undefined && result.passed + result.failed.length === 0;
       if (isSilent) continue;
       files.push(result);
       print(formatFile(result));
