@@ -5,7 +5,7 @@ import type { Clock, Logger } from '../base/index.ts';
 import type { PacketRules } from '../link/index.ts';
 import { computeChanges, computeDesiredState } from '../plan/index.ts';
 import type { ChangePlan, DesiredState, DirectorFacts, HeldRemoval, Refusal } from '../plan/index.ts';
-import { applyChanges, logFailures } from './apply.ts';
+import { applyChanges, formatChangeKey, logFailures } from './apply.ts';
 import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
 import { computeFacts } from './facts.ts';
@@ -238,7 +238,7 @@ export class DirectorAgent {
     const { plan, result, desired } = round;
     const { host, clock, logger } = this.#options;
     this.#foreignHands.record(result.applied, clock.wallMs());
-    this.#failures = new Map(result.failures.map((failure) => [failure.key, failure]));
+    this.#failures = this.#openFailures(plan, result);
     const isDone =
       result.failures.length === 0 && result.waiting === 0 && !round.isWithheld && !plan.isFollowedUp;
     this.#wakeAtMs = earlier(plan.wakeAtMs, round.retryAtMs);
@@ -250,6 +250,18 @@ export class DirectorAgent {
     if (result.applied.length > 0) {
       logger.info('pass applied changes', { ...countByReason(result), failed: result.failures.length });
     }
+  }
+
+  /** What was refused just now, and what was refused before, is still wanted and waits for its next try. */
+  #openFailures(plan: ChangePlan, result: ApplyResult): Map<string, ChangeFailure> {
+    const failures = new Map<string, ChangeFailure>();
+    if (this.#failures.size > 0) {
+      const wanted = new Set(plan.changes.map(formatChangeKey));
+      for (const change of result.applied) wanted.delete(formatChangeKey(change));
+      for (const [key, failure] of this.#failures) if (wanted.has(key)) failures.set(key, failure);
+    }
+    for (const failure of result.failures) failures.set(failure.key, failure);
+    return failures;
   }
 
   /** Nothing moved since the last round that left nothing to do, so neither would this one. */

@@ -57,7 +57,7 @@ export async function applyChanges(changes: readonly Change[], options: ApplyOpt
   const applied: Change[] = [];
   const failures: ChangeFailure[] = [];
   const settle = (change: Change, outcome: OperationOutcome): void => {
-    const key = gateKey(change);
+    const key = formatChangeKey(change);
     if (outcome === 'done') {
       gate.recordSuccess(key);
       applied.push(change);
@@ -97,7 +97,7 @@ export function logFailures(failures: readonly ChangeFailure[], logger: Logger):
   for (const { change, error, owner, isNew } of failures) {
     if (!isNew) continue;
     logger.warn('change refused', {
-      change: gateKey(change),
+      change: formatChangeKey(change),
       ...(owner === undefined ? {} : { object: formatObjectRef(owner) }),
       error,
     });
@@ -115,12 +115,12 @@ function selectOpen(
     if (change.type === 'ipvs') {
       const service = formatVirtualServiceKey(change.operation.service);
       if (closedServices.has(service)) return false;
-      if (gate.isOpen(gateKey(change), nowMs)) return true;
+      if (gate.isOpen(formatChangeKey(change), nowMs)) return true;
       if (change.operation.type === 'addVirtualService') closedServices.add(service);
       if (!isLowering(change)) hindered.add(service);
       return false;
     }
-    return gate.isOpen(gateKey(change), nowMs);
+    return gate.isOpen(formatChangeKey(change), nowMs);
   });
 }
 
@@ -207,7 +207,8 @@ function attempt(action: () => unknown): OperationOutcome {
   }
 }
 
-function gateKey(change: Change): string {
+/** Same key, same entry of the host: what failures and retries are counted by. */
+export function formatChangeKey(change: Change): string {
   switch (change.type) {
     case 'setSysctl':
       return `sysctl ${change.path}`;

@@ -59,6 +59,8 @@ class World {
   gate: Promise<void> = Promise.resolve();
   /** Thrown by every dump. */
   dumpFailure: LvsError | undefined;
+  /** Answer to every write of sysctls. */
+  sysctlFailure: LvsError | undefined;
   writesAtOnce = 0;
   maxWritesAtOnce = 0;
   view: DesiredView = this.list([]);
@@ -90,7 +92,10 @@ class World {
       },
       host: new Host({
         client: this.#client(),
-        link: fakeLink,
+        link: {
+          ...fakeLink,
+          applySysctls: () => ({ previous: new Map(), error: this.sysctlFailure }),
+        },
         configuration,
         logger,
         readTableFingerprint: () => [...this.table.keys()].join(),
@@ -187,6 +192,19 @@ describe('the director', () => {
     world.view = world.viewOf(world.view.resources, [problem]);
     await world.agent.pass();
     assert.deepEqual(world.status.problems, [problem]);
+  });
+
+  it('goes on telling of a refused change while that waits for its next try', async () => {
+    world.sysctlFailure = new LvsError('LVS_SYSCTL_READ_ONLY', 'read-only');
+    world.view = world.list([pool, ...services(1)]);
+    for (let pass = 0; pass < 3; pass++) await world.agent.pass();
+    const applied = () => world.status.conditions.find(({ type }) => type === 'SysctlsApplied')?.status;
+    assert.equal(applied(), 'False');
+    assert.ok(world.status.problems.some(({ reason }) => reason === 'LVS_SYSCTL_READ_ONLY'));
+    world.sysctlFailure = undefined;
+    world.wallMs += 10_000;
+    await world.agent.pass();
+    assert.equal(applied(), 'True');
   });
 
   it('runs one pass at a time, also when it is woken during the first', async () => {
