@@ -96,8 +96,7 @@ export class Host implements Hands {
     } else if ((isLook || !this.#table.isTrusted) && this.#table.loadIfDrifted()) this.#version++;
     else this.#table.refreshRealServers(look.drainingServices);
 
-    const changes = link.pollChanged();
-    if (isFull || changes.hasAddressChange) this.#observeAddresses();
+    if (link.pollAddressesChanged() || isFull) this.#observeAddresses();
     if (isFull || isLook) this.#observePacketRules(isFull);
     this.#isFirstLook = false;
   }

@@ -33,7 +33,6 @@ export {
 export type {
   AnnouncementFrame,
   Jump,
-  LinkChanges,
   MssClamp,
   ObservedAddress,
   ObservedLink,

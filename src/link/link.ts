@@ -12,7 +12,6 @@ import type { RunCommand } from './run-command.ts';
 import { SysctlFolder } from './sysctl.ts';
 import type { SysctlOutcome } from './sysctl.ts';
 import type {
-  LinkChanges,
   ObservedAddress,
   ObservedLink,
   PacketRules,
@@ -65,8 +64,10 @@ export interface Link {
   observeSysctls(paths: Iterable<string>): SysctlProfile;
   /** Writes what differs. Never throws: what could not be set is in the outcome's error. */
   applySysctls(profile: SysctlProfile): SysctlOutcome;
-  /** Since the last call; the first call says yes to everything. Costs a few system calls. */
-  pollChanged(): LinkChanges;
+  /** Whether addresses or links may have changed since the last call; the first says yes. A few system calls. */
+  pollAddressesChanged(): boolean;
+  /** The same for packet rules. With thousands of rules it costs milliseconds. */
+  pollPacketRulesChanged(): boolean;
   /** Idempotent. Leaves the host as it is. */
   close(): void;
 }
@@ -118,18 +119,12 @@ export function openLink(options: LinkOptions = {}): Link {
     },
     observeSysctls: (paths) => sysctls.read(paths),
     applySysctls: (profile) => sysctls.apply(profile),
-    pollChanged: () => {
-      const hasAddressChange = routes.pollChanged() || isFirstPoll;
+    pollAddressesChanged: () => {
       const isFirst = isFirstPoll;
       isFirstPoll = false;
-      return {
-        hasAddressChange,
-        // Found out when somebody asks: with thousands of rules it costs milliseconds.
-        get hasPacketRuleChange() {
-          return netfilter.pollChanged() || isFirst;
-        },
-      };
+      return routes.pollChanged() || isFirst;
     },
+    pollPacketRulesChanged: () => netfilter.pollChanged(),
     close: () => {
       announcer.close();
       routes.close();

@@ -16,7 +16,6 @@ export { computeSysctlProfile, expireNodestConnPath } from './sysctl-profile.ts'
 export type { SysctlNeeds } from './sysctl-profile.ts';
 export { routedVipDevice, vipAddressProtocol } from './types.ts';
 export type {
-  LinkChanges,
   MssClamp,
   ObservedAddress,
   ObservedLink,

@@ -106,9 +106,3 @@ export interface VipOutcome {
   /** It is bound, but the neighbours could not be told. */
   readonly warning: LvsError | undefined;
 }
-
-/** What may have changed behind our back since the last poll. Hints: a full look decides. */
-export interface LinkChanges {
-  readonly hasAddressChange: boolean;
-  readonly hasPacketRuleChange: boolean;
-}

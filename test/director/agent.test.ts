@@ -168,7 +168,7 @@ const fakeLink = {
   releaseVips: (bindings: readonly unknown[]) => bindings.map((binding) => ({ binding, error: undefined })),
   observeSysctls: () => new Map(),
   applySysctls: () => ({ previous: new Map(), error: undefined }),
-  pollChanged: () => ({ hasAddressChange: false, hasPacketRuleChange: false }),
+  pollAddressesChanged: () => false,
 } as unknown as Link;
 
 describe('the director', () => {

@@ -346,7 +346,7 @@ suite('link in a real kernel', () => {
       ]);
     assert.equal(await tablesInUse(), '');
     assert.deepEqual(link.observePacketRules({ isFull: true }), emptyPacketRules);
-    link.pollChanged();
+    link.pollPacketRulesChanged();
     assert.equal(await tablesInUse(), '');
     link.applyPacketRules({ ...emptyPacketRules, vips: [ip(network.routedVip4(0))] });
     assert.equal(await tablesInUse(), 'filter\n');
@@ -380,17 +380,15 @@ suite('link in a real kernel', () => {
     ];
     for (const [what, argv, kind] of edits) {
       link.observePacketRules();
-      link.pollChanged();
+      link.pollAddressesChanged();
+      link.pollPacketRulesChanged();
       // Packets that the rules count are no change of the rules.
       assert.equal(await ask(context, network.client, vip, kubeletPort), 'ECONNREFUSED');
-      assert.deepEqual(
-        link.pollChanged(),
-        { hasAddressChange: false, hasPacketRuleChange: false },
-        `${what}: quiet before`,
-      );
+      assert.equal(link.pollAddressesChanged(), false, `${what}: addresses quiet before`);
+      assert.equal(link.pollPacketRulesChanged(), false, `${what}: rules quiet before`);
       await network.director.check(argv);
-      const changes = link.pollChanged();
-      assert.equal(kind === 'rules' ? changes.hasPacketRuleChange : changes.hasAddressChange, true, what);
+      const isNoticed = kind === 'rules' ? link.pollPacketRulesChanged() : link.pollAddressesChanged();
+      assert.equal(isNoticed, true, what);
       if (kind === 'rules') {
         assert.notDeepEqual(link.observePacketRules(), rules, what);
         link.applyPacketRules(rules);
