@@ -3,6 +3,7 @@
  * with `-- --json`, for programs. `-- --quick` is a smoke size. `-- --part programming|director|traffic` runs one.
  */
 import { readFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { bootLab, describeLabResult } from '../test/lab/kernel.ts';
@@ -38,6 +39,8 @@ async function main(argv: readonly string[]): Promise<number> {
     parts: chosen,
     product: needsProduct ? (await buildProduct()).file : '',
   };
+  // Of this machine, which the lab cannot see: on a busy one, nothing that follows is worth quoting.
+  const load = `${(os.loadavg()[0] ?? 0).toFixed(2)} on ${os.cpus().length} CPUs before the start`;
   let report: Report | undefined;
   const result = await bootLab(
     { argv: [process.execPath, inside.file, JSON.stringify(options), resultFile] },
@@ -53,7 +56,8 @@ async function main(argv: readonly string[]): Promise<number> {
     console.error(`The benchmarks did not end well: the program ${describeLabResult(result)}.`);
     return 1;
   }
-  process.stdout.write(`${values.json === true ? formatReportAsJson(report) : formatReport(report)}\n`);
+  const found: Report = { ...report, environment: { ...report.environment, load } };
+  process.stdout.write(`${values.json === true ? formatReportAsJson(found) : formatReport(found)}\n`);
   return 0;
 }
 
