@@ -63,10 +63,11 @@ export function openManifestFolder(folder: string, clock?: Clock): ManifestFolde
     readChanged: () => readNews(watch === undefined ? 'all' : news),
     watch(onChange) {
       watch?.close();
-      watch = watchFolder(folder, (told) => {
+      const onNews = (told: FolderNews): void => {
         news = news === 'all' || told === 'all' ? 'all' : new Set([...news, ...told]);
         onChange();
-      });
+      };
+      watch = watchFolder(folder, onNews, clock);
     },
     close() {
       watch?.close();

@@ -1,6 +1,7 @@
 import { statSync, watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { Clock } from '../base/index.ts';
 import { isManifestPath, scanFolder } from './scan-folder.ts';
 import type { ScannedFolder } from './scan-folder.ts';
 
@@ -36,9 +37,15 @@ export interface FolderWatch {
  * poll compares the signatures of all files and finds what inotify cannot see. Guarantee: after the last change of a
  * file there is a call that names it or says `all`, at the latest one poll later. Caveat: calls may come with nothing
  * changed.
+ *
+ * @param clock measures what a poll costs; without one polls are as frequent as they may be
  */
-export function watchFolder(folder: string, onNews: (news: FolderNews) => void): FolderWatch {
-  return new FolderWatcher(folder, onNews);
+export function watchFolder(
+  folder: string,
+  onNews: (news: FolderNews) => void,
+  clock?: Pick<Clock, 'monotonicMs'>,
+): FolderWatch {
+  return new FolderWatcher(folder, onNews, clock ?? { monotonicMs: () => 0 });
 }
 
 /** All that a poll compares. */
@@ -51,6 +58,7 @@ interface Look {
 class FolderWatcher implements FolderWatch {
   readonly #folder: string;
   readonly #onNews: (news: FolderNews) => void;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
   /** Every folder of the tree, watched or not. */
   #folders: ReadonlySet<string> = new Set();
@@ -64,9 +72,10 @@ class FolderWatcher implements FolderWatch {
   #lastPoll: Look;
   #isClosed = false;
 
-  constructor(folder: string, onNews: (news: FolderNews) => void) {
+  constructor(folder: string, onNews: (news: FolderNews) => void, clock: Pick<Clock, 'monotonicMs'>) {
     this.#folder = folder;
     this.#onNews = onNews;
+    this.#clock = clock;
     this.#lastPoll = this.#look();
     this.#poll = setTimeout(() => this.#compare(), shortestPollMs);
   }
@@ -131,9 +140,9 @@ class FolderWatcher implements FolderWatch {
 
   #compare(): void {
     const before = this.#lastPoll;
-    const startMs = performance.now();
+    const startMs = this.#clock.monotonicMs();
     const look = this.#look();
-    const tookMs = performance.now() - startMs;
+    const tookMs = this.#clock.monotonicMs() - startMs;
     this.#lastPoll = look;
     this.#poll = setTimeout(
       () => this.#compare(),
