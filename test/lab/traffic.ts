@@ -100,6 +100,8 @@ async function startJob<Counts>(client: LabHost, job: ClientJob): Promise<Runnin
   const child = startProgram(client, 'client.ts', job);
   const counts = collectCounts<Counts>(child);
   await untilReady(child, `${job.job} client`);
+  // Traffic that nobody stops ends with its host; whoever does stop it hears of what went wrong.
+  counts.catch(() => {});
   return {
     stop: () => {
       child.stdin?.write('stop\n');
