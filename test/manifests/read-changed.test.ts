@@ -101,7 +101,7 @@ function chosen<T>(list: readonly T[], pick: number): T {
   return value;
 }
 
-describe('what the watch tells of is enough', { concurrency: true }, () => {
+describe('what the watch tells of is enough', { concurrency: 2 }, () => {
   for (let seed = 1; seed <= 6; seed++) {
     it(`to know what a fresh look knows, after each of 40 deeds, series ${seed}`, async () => {
       using folder = temporaryFolder({ 'a.yaml': serviceYaml('a'), 'z.yaml': serviceYaml('z') });
