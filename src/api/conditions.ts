@@ -1,6 +1,6 @@
 /** The shape that Kubernetes tools expect of a condition (metav1.Condition). */
-export interface Condition {
-  readonly type: string;
+export interface Condition<Type extends string = string> {
+  readonly type: Type;
   readonly status: 'True' | 'False' | 'Unknown';
   /** CamelCase, stable, never empty. */
   readonly reason: string;
@@ -12,31 +12,24 @@ export interface Condition {
   readonly observedGeneration?: number;
 }
 
-export type ConditionVerdict = Omit<Condition, 'lastTransitionTime'>;
+export type ConditionVerdict<Type extends string = string> = Omit<Condition<Type>, 'lastTransitionTime'>;
 
 /**
  * The list with the verdict in the place of the condition of its type, or behind the others. The very same list comes
  * back when nothing changed, so that a caller can tell by identity that there is nothing to write.
  * @param now RFC 3339, the transition time if the status differs from the last one.
  */
-export function mergeCondition(
-  conditions: readonly Condition[],
-  verdict: ConditionVerdict,
+export function mergeCondition<Type extends string>(
+  conditions: readonly Condition<Type>[],
+  verdict: ConditionVerdict<Type>,
   now: string,
-): readonly Condition[] {
+): readonly Condition<Type>[] {
   const index = conditions.findIndex(({ type }) => type === verdict.type);
   const last = conditions[index];
   if (last === undefined) return [...conditions, { ...verdict, lastTransitionTime: now }];
   if (isSameVerdict(last, verdict)) return conditions;
   const lastTransitionTime = last.status === verdict.status ? last.lastTransitionTime : now;
   return conditions.with(index, { ...verdict, lastTransitionTime });
-}
-
-/** The list without that condition; the same list when there is none. For conditions that exist only while true. */
-export function removeCondition(conditions: readonly Condition[], type: string): readonly Condition[] {
-  return conditions.some((condition) => condition.type === type)
-    ? conditions.filter((condition) => condition.type !== type)
-    : conditions;
 }
 
 function isSameVerdict(a: ConditionVerdict, b: ConditionVerdict): boolean {

@@ -33,7 +33,7 @@ export type { Resource, ResourceKind, ResourceResult } from './parse-resource.ts
 export { defaultDirectorConfiguration, parseDirectorConfiguration } from './director-configuration.ts';
 export type { DirectorConfiguration } from './director-configuration.ts';
 export type { ParseResult } from './collect-problems.ts';
-export { mergeCondition, removeCondition } from './conditions.ts';
+export { mergeCondition } from './conditions.ts';
 export type { Condition, ConditionVerdict } from './conditions.ts';
 export { customResourceDefinitions } from './custom-resource.ts';
 export type { CustomResourceDefinition } from './custom-resource.ts';

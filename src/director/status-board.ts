@@ -1,4 +1,4 @@
-import { formatObjectRef, objectRefOf } from '../api/index.ts';
+import { formatObjectRef, mergeCondition, objectRefOf } from '../api/index.ts';
 import type { ObjectRef, VirtualServiceResource } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock, LvsError } from '../base/index.ts';
@@ -8,8 +8,8 @@ import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
 import type { HostState, KernelFacts } from './host.ts';
 import type { Ledger } from './ledger.ts';
-import { ConditionTable, formatTime, listCap } from './status.ts';
-import type { DirectorStatus, ProblemStatus, VirtualServiceStatus } from './status.ts';
+import { formatTime, listCap } from './status.ts';
+import type { DirectorCondition, DirectorStatus, ProblemStatus, VirtualServiceStatus } from './status.ts';
 
 export interface BoardInput {
   readonly view: DesiredView;
@@ -44,7 +44,7 @@ const firstDelayMs = 20;
  */
 export class StatusBoard {
   readonly #options: StatusBoardOptions;
-  readonly #conditions = new ConditionTable();
+  #conditions: readonly DirectorCondition[] = [];
   readonly #startedAt: string;
   #counters = { passes: 0, changes: 0, driftRepairs: 0, refusedOperations: 0 };
   #input: BoardInput | undefined;
@@ -117,7 +117,8 @@ export class StatusBoard {
   }
 
   #set(...[type, status, reason, message]: SetArguments): void {
-    this.#conditions.set({ type, status, reason, message }, this.#options.clock.wallMs());
+    const now = formatTime(this.#options.clock.wallMs());
+    this.#conditions = mergeCondition(this.#conditions, { type, status, reason, message }, now);
   }
 
   #setConditions(input: BoardInput): void {
@@ -190,7 +191,7 @@ export class StatusBoard {
       startedAt: this.#startedAt,
       updatedAt: formatTime(nowMs),
       kernel: this.#options.kernel,
-      conditions: this.#conditions.list(),
+      conditions: this.#conditions,
       source: view.status,
       virtualServices: listed.map((resource) => describeVirtualService(resource, byOwner)),
       drains: ledger.drains.slice(0, listCap).map((drain) => {

@@ -1,4 +1,4 @@
-import type { ObjectRef } from '../api/index.ts';
+import type { Condition, ObjectRef } from '../api/index.ts';
 
 /**
  * What a director says of itself: written to `status.json` in the state directory, at most once a second, and shown by
@@ -42,14 +42,7 @@ export type DirectorConditionType =
   /** Another program changes what is ours. */
   | 'ForeignHands';
 
-export interface DirectorCondition {
-  readonly type: DirectorConditionType;
-  readonly status: 'True' | 'False' | 'Unknown';
-  readonly reason: string;
-  readonly message: string;
-  /** RFC 3339; moves only when `status` does. */
-  readonly lastTransitionTime: string;
-}
+export type DirectorCondition = Condition<DirectorConditionType>;
 
 export interface SourceStatus {
   readonly description: string;
@@ -115,29 +108,6 @@ export interface DirectorCounters {
 }
 
 export const listCap = 200;
-
-/** Keeps `lastTransitionTime` while a condition's status stays the same. */
-export class ConditionTable {
-  readonly #conditions = new Map<DirectorConditionType, DirectorCondition>();
-
-  set(condition: Omit<DirectorCondition, 'lastTransitionTime'>, nowMs: number): boolean {
-    const old = this.#conditions.get(condition.type);
-    const lastTransitionTime =
-      old !== undefined && old.status === condition.status ? old.lastTransitionTime : formatTime(nowMs);
-    this.#conditions.set(condition.type, { ...condition, lastTransitionTime });
-    return (
-      old?.status !== condition.status || old.reason !== condition.reason || old.message !== condition.message
-    );
-  }
-
-  get(type: DirectorConditionType): DirectorCondition | undefined {
-    return this.#conditions.get(type);
-  }
-
-  list(): readonly DirectorCondition[] {
-    return [...this.#conditions.values()];
-  }
-}
 
 /** RFC 3339 in UTC with seconds, as Kubernetes writes it. */
 export function formatTime(wallMs: number): string {

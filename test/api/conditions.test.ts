@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { mergeCondition, removeCondition } from '../../src/api/index.ts';
+import { mergeCondition } from '../../src/api/index.ts';
 import type { Condition } from '../../src/api/index.ts';
 
 const early = '2026-01-01T00:00:00Z';
@@ -34,10 +34,4 @@ describe('mergeCondition', () => {
   it('moves the transition time when the status changes', () => {
     assert.equal(mergeCondition(before, { ...ready, status: 'False' }, late)[0]?.lastTransitionTime, late);
   });
-});
-
-describe('removeCondition', () => {
-  it('takes out the one of that type', () => assert.deepEqual(removeCondition(before, 'Ready'), [before[1]]));
-  it('gives back the same list when there is none', () =>
-    assert.equal(removeCondition(before, 'Stalled'), before));
 });
