@@ -12,7 +12,8 @@ import { file, labPool, realServer, virtualService } from './director-objects.ts
 
 /**
  * What other hands change is put right, without a reset for those who are connected. The cheap look comes every second
- * (driftCheckSeconds 1), so a repair takes 1.5 s on a machine at rest; times are printed and not asserted that tightly.
+ * (driftCheckSeconds 1), so a repair takes at most 1.5 s on a machine at rest. A busy one may be late now and then, so
+ * that is asserted of the median; each time is printed.
  */
 
 const ports = [
@@ -118,6 +119,8 @@ const handEdits: readonly HandEdit[] = [
   { what: 'the ledger is removed', command: 'remove the ledger' },
 ];
 
+const repairTimesMs: number[] = [];
+
 describe('changes by other hands', () => {
   for (const { what, command } of handEdits) {
     it(`are undone: ${what}`, async () => {
@@ -131,9 +134,17 @@ describe('changes by other hands', () => {
       }
       const tookMs = await until(what, () => hostText() === goal, 10_000);
       console.log(`${what}: repaired after ${tookMs} ms`);
+      repairTimesMs.push(tookMs);
       if (command !== 'remove the ledger') await director.waitForLog(/pass applied changes/, { from });
     });
   }
+
+  it('are undone within 1.5 s', () => {
+    const sorted = repairTimesMs.toSorted((a, b) => a - b);
+    const median = sorted[Math.floor(sorted.length / 2)] ?? Number.POSITIVE_INFINITY;
+    console.log(`median ${median} ms of ${sorted.length} repairs, longest ${sorted.at(-1)} ms`);
+    assert.ok(median <= 1500, `median ${median} ms`);
+  });
 
   it('reset no connection', async () => {
     await sleep(500);
