@@ -52,7 +52,7 @@ export interface Link {
   announceVips(bindings: readonly VipBinding[]): ReadonlyMap<VipBinding, LvsError>;
   /**
    * What our chains hold; undefined when they are not what we would write for any rules. Cheap while nothing changed.
-   * @param options.isFull look again even if the host says that nothing changed
+   * @param options.isFull believe only an exact sign of the host that nothing changed
    * @throws LvsError LVS_NETFILTER_UNAVAILABLE
    */
   observePacketRules(options?: { readonly isFull: boolean }): PacketRules | undefined;

@@ -29,6 +29,8 @@ interface Written {
 
 interface Seen {
   readonly fingerprint: string;
+  /** As exact as the host can tell; undefined: the tables were not read, and the next full look has to. */
+  readonly exact: string | undefined;
   readonly tables: FamilyTables;
   readonly rules: PacketRules | undefined;
 }
@@ -77,7 +79,7 @@ export class Netfilter {
   /**
    * The rules that our chains hold, in normal form, or undefined when the chains are not what we would write for any
    * rules: somebody changed them, or they are half there.
-   * @param isFull look again even if the host says that nothing changed
+   * @param isFull believe only an exact fingerprint that nothing changed since the tables were read
    * @throws LvsError LVS_NETFILTER_UNAVAILABLE
    */
   observe(isFull = false): PacketRules | undefined {
@@ -131,7 +133,7 @@ export class Netfilter {
    */
   #trustWrite(tables: FamilyTables, rules: PacketRules): Seen | undefined {
     const fingerprint = this.#probe.fingerprint(this.#chooseBackend());
-    return fingerprint === undefined ? undefined : { fingerprint, tables, rules };
+    return fingerprint === undefined ? undefined : { fingerprint, exact: undefined, tables, rules };
   }
 
   /**
@@ -158,10 +160,15 @@ export class Netfilter {
 
   #look(isFull: boolean): { tables: FamilyTables; rules: PacketRules | undefined } {
     const fingerprint = this.#probe.fingerprint(this.#chooseBackend());
-    if (!isFull && fingerprint !== undefined && fingerprint === this.#seen?.fingerprint) return this.#seen;
+    const seen = this.#seen;
+    if (!isFull && fingerprint !== undefined && fingerprint === seen?.fingerprint) return seen;
+    // Taken before the reading: what changes during it shows at the next look.
+    const exact = this.#probe.fingerprint(this.#chooseBackend(), true);
+    if (isFull && exact !== undefined && seen?.exact === exact && seen.fingerprint === fingerprint)
+      return seen;
     const tables = this.#readTables();
     const rules = this.#interpret(tables);
-    this.#seen = fingerprint === undefined ? undefined : { fingerprint, tables, rules };
+    this.#seen = fingerprint === undefined ? undefined : { fingerprint, exact, tables, rules };
     return { tables, rules };
   }
 

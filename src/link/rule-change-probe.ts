@@ -54,8 +54,11 @@ const NFTA_GEN_ID = 1;
 const NFGENMSG_LENGTH = 4;
 
 export interface RuleChangeProbe {
-  /** Differs from the one before when rules were changed. Undefined: this host does not say. */
-  fingerprint(backend: NetfilterBackend): string | undefined;
+  /**
+   * Differs from the one before when rules were changed. Undefined: this host does not say.
+   * @param isExact hash tables of any size, so that no edit can keep the fingerprint
+   */
+  fingerprint(backend: NetfilterBackend, isExact?: boolean): string | undefined;
   /** Legacy tables that are in use in this namespace, without bringing any to life. */
   listLegacyTables(family: IpFamily): TableName[];
   close(): void;
@@ -93,7 +96,7 @@ export function openRuleChangeProbe(options: RuleChangeProbeOptions): RuleChange
     return fd;
   };
 
-  const readLegacyInfo = (family: IpFamily, table: TableName): string | undefined => {
+  const readLegacyInfo = (family: IpFamily, table: TableName, isExact: boolean): string | undefined => {
     const fd = socketOf(family);
     if (fd < 0) return undefined;
     const info = Buffer.alloc(IPT_GETINFO_LENGTH);
@@ -102,20 +105,24 @@ export function openRuleChangeProbe(options: RuleChangeProbeOptions): RuleChange
     const level = family === 'IPv4' ? SOL_IP : SOL_IPV6;
     const result = libc.getsockopt(fd, level, IPT_SO_GET_INFO, info, length);
     if (result < 0) return undefined;
-    return `${info.subarray(32).toString('base64')} ${hashRules(fd, family, info)}`;
+    const hash = hashRules(fd, family, info, isExact);
+    return hash === undefined ? undefined : `${info.subarray(32).toString('base64')} ${hash}`;
   };
 
-  /** Empty where the table is too large, or changed between the two calls: the next poll sees that anyway. */
-  const hashRules = (fd: number, family: IpFamily, info: Buffer): string => {
+  /**
+   * Empty where the table is too large, or changed between the two calls: the next poll sees that anyway. Undefined
+   * where an exact answer was asked for and there is none.
+   */
+  const hashRules = (fd: number, family: IpFamily, info: Buffer, isExact: boolean): string | undefined => {
     const size = new DataView(info.buffer, info.byteOffset).getUint32(80, isLittleEndianHost);
-    if (size > hashedBytesMax) return '';
+    if (size > hashedBytesMax && !isExact) return '';
     // Zeroed: the kernel leaves gaps in what it copies, and they must not hash as chance has filled them.
     const entries = Buffer.alloc(IPT_GET_ENTRIES_LENGTH + size);
     info.copy(entries, 0, 0, 32);
     new DataView(entries.buffer, entries.byteOffset).setUint32(32, size, isLittleEndianHost);
     const length = new Uint8Array(Uint32Array.of(entries.length).buffer);
     const level = family === 'IPv4' ? SOL_IP : SOL_IPV6;
-    if (libc.getsockopt(fd, level, IPT_SO_GET_ENTRIES, entries, length) < 0) return '';
+    if (libc.getsockopt(fd, level, IPT_SO_GET_ENTRIES, entries, length) < 0) return isExact ? undefined : '';
     clearCounters(entries.subarray(IPT_GET_ENTRIES_LENGTH), family);
     return createHash('sha1').update(entries).digest('base64');
   };
@@ -139,12 +146,12 @@ export function openRuleChangeProbe(options: RuleChangeProbeOptions): RuleChange
 
   return {
     listLegacyTables,
-    fingerprint: (backend) => {
+    fingerprint: (backend, isExact = false) => {
       if (backend === 'nft') return readGeneration();
       const parts: string[] = [];
       for (const family of ['IPv4', 'IPv6'] as const) {
         for (const table of listLegacyTables(family)) {
-          const info = readLegacyInfo(family, table);
+          const info = readLegacyInfo(family, table, isExact);
           if (info === undefined) return undefined;
           parts.push(`${family} ${table} ${info}`);
         }

@@ -93,6 +93,24 @@ test('netfilter: once its spelling is known, what was written is read back at th
   assert.equal(netfilter.observe(), undefined);
 });
 
+test('netfilter: a full look goes by exact signs alone, and reads again only when they moved', () => {
+  const host = fakeIptablesHost();
+  const probe = probeOf(host);
+  // A table too large to be hashed every second: an edit that keeps its numbers keeps the cheap fingerprint.
+  const netfilter = new Netfilter({
+    run: host.run,
+    probe: { ...probe, fingerprint: (backend, isExact) => (isExact ? probe.fingerprint(backend) : 'large') },
+  });
+  netfilter.apply(rulesFor(80));
+  netfilter.observe(true);
+  host.runs.length = 0;
+  assert.ok(isSamePacketRules(netfilter.observe(true) ?? rulesFor(), rulesFor(80)));
+  assert.deepEqual(host.runs, []);
+  host.ipv4.chain('filter', 'LVS-GUARD-1').splice(-1, 1, '-j ACCEPT');
+  assert.ok(netfilter.observe(), 'the cheap look cannot see it');
+  assert.equal(netfilter.observe(true), undefined);
+});
+
 test('netfilter: a kernel without the tables of nf_tables is found out with one chain, not with all rules', () => {
   const host = fakeIptablesHost({ suffix: '-legacy' });
   const inputs: string[] = [];
