@@ -12,6 +12,7 @@ import {
 } from '../../src/manifests/index.ts';
 import { computeDesiredState } from '../../src/plan/index.ts';
 import type { DesiredState } from '../../src/plan/index.ts';
+import { temporaryFolder } from '../manifests/temporary-folder.ts';
 
 const folder = join(import.meta.dirname, '../../examples');
 const reading = readManifestFolder(folder);
@@ -37,6 +38,20 @@ const errorsOf = ({ refusals }: DesiredState) =>
   refusals
     .filter(({ severity }) => severity === 'error')
     .map(({ object, path, message }) => `${formatObjectRef(object)} ${formatFieldPath(path)}: ${message}`);
+
+describe('the manifests in the README', () => {
+  it('are served as they stand there', () => {
+    const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+    const [, yaml] = /^```yaml\n(.*?)^```$/ms.exec(readme) ?? [];
+    using copy = temporaryFolder({ 'readme.yaml': yaml ?? '' });
+    const desired = plan(join(copy.path, 'readme.yaml'));
+    assert.deepEqual(errorsOf(desired), []);
+    assert.deepEqual(
+      [...desired.services].map(([key, { realServers }]) => [key, realServers.size]),
+      [['TCP 192.0.2.10:80', 2]],
+    );
+  });
+});
 
 describe('examples', () => {
   it('load together as one folder', () => {
