@@ -8,6 +8,7 @@ import {
   formatVirtualServiceKey,
   ipvsTableFingerprint,
 } from '../../src/ipvs/index.ts';
+import { predictTableFingerprint } from '../../src/ipvs/pure.ts';
 import { inNetns, loadLibc } from '../../src/netlink/index.ts';
 import { empty } from '../contract/ipvs.contract.ts';
 import {
@@ -88,6 +89,42 @@ describe('the fingerprint of /proc/net/ip_vs', () => {
       assert.ok(!seen.has(changed), edit);
       seen.add(changed);
       assert.equal(load(), loaded, `after ${edit}`);
+    }
+  });
+
+  it('is what our own operations are computed to lead to', () => {
+    empty(client);
+    const flags = { scheduler: 'wlc', flags: 0x4c000004 };
+    const servers = [
+      { key: realServer('10.0.0.1', 8080), config: realServerConfig({ weight: 5 }) },
+      { key: realServer('10.0.0.2', 80), config: realServerConfig({ weight: 0, forwarding: 'DR' }) },
+    ];
+    const steps = [
+      [
+        ...table,
+        ...additions([entry(markService(5), {}, servers), entry(service('UDP', '192.0.2.9', 53), flags)]),
+      ],
+      [
+        {
+          type: 'editRealServer',
+          service: web,
+          realServer: realServer('10.0.0.1', 80),
+          config: realServerConfig({ weight: 65_535 }),
+        },
+        { type: 'deleteRealServer', service: web, realServer: realServer('10.0.0.2', 80) },
+        { type: 'deleteVirtualService', service: service('UDP', '192.0.2.9', 53) },
+      ],
+    ] as const;
+    let predicted = fingerprint();
+    let was = client.observeTable();
+    for (const operations of steps) {
+      client.apply(operations);
+      const is = client.observeTable();
+      const keys = new Set([...was.keys(), ...is.keys()]);
+      const changes = [...keys].map((key) => ({ was: was.get(key), is: is.get(key) }));
+      predicted = predictTableFingerprint(predicted, changes) ?? 'unknown';
+      assert.equal(predicted, fingerprint());
+      was = is;
     }
   });
 
