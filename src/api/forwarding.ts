@@ -4,7 +4,7 @@ import { choice, fields, flag, integer } from './fields.ts';
 import type { Immutable } from './immutable.ts';
 import type { FieldPath, RuleViolation } from './problem.ts';
 
-export const forwardingMethods = ['NAT', 'DR', 'TUN'] as const;
+const forwardingMethods = ['NAT', 'DR', 'TUN'] as const;
 
 const method = choice(forwardingMethods).describe(
   'How packets reach the real server. NAT rewrites the destination and needs the answer to come back through the ' +

@@ -7,7 +7,7 @@
  * place, and that whatever is refused is named by its field. Refuses unknown fields, and refuses to judge two objects
  * together: that is `plan`.
  */
-export { apiGroup, apiVersion, defaultNamespace } from './metadata.ts';
+export { apiGroup, apiVersion } from './metadata.ts';
 export type { Metadata, NamespacedMetadata } from './metadata.ts';
 export { formatObjectRef, objectRefOf } from './object-ref.ts';
 export type { ObjectRef } from './object-ref.ts';
@@ -23,7 +23,7 @@ export type {
   VirtualServiceResource,
   VirtualServiceSpec,
 } from './virtual-service.ts';
-export { defaultTunnel, forwardingMethods } from './forwarding.ts';
+export { defaultTunnel } from './forwarding.ts';
 export type { Forwarding, ForwardingOverride, TunnelSpec } from './forwarding.ts';
 export type { RealServerResource, RealServerSpec } from './real-server.ts';
 export { isNamespaceAdmitted } from './address-pool.ts';

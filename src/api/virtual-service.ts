@@ -67,6 +67,7 @@ const portSchema = fields({
 });
 
 const persistenceSchema = fields({
+  // ipvsadm's bound. The kernel computes timeout × HZ in 32 bits (ip_vs_genl_parse_service), which wraps far above it.
   timeoutSeconds: integer(1, 31 * 24 * 3600)
     .default(300)
     .describe('How long a client without connections is remembered. At most 31 days.'),

@@ -42,5 +42,4 @@ export type {
   VirtualServiceConfig,
   VirtualServiceKey,
 } from './pure.ts';
-export { persistenceTimeoutSecondsMax, virtualServiceFamily } from './pure.ts';
 export { ipvsTableFingerprint } from './pure.ts';

@@ -38,7 +38,6 @@ export type {
   VirtualServiceConfig,
   VirtualServiceKey,
 } from './types.ts';
-export { persistenceTimeoutSecondsMax, virtualServiceFamily } from './virtual-service-codec.ts';
 export { predictTableFingerprint } from './predict-fingerprint.ts';
 export type { TableChange } from './predict-fingerprint.ts';
 export { ipvsTableFingerprint } from './proc-table.ts';

@@ -25,12 +25,6 @@ import {
   IPVS_SVC_ATTR_TIMEOUT,
 } from './uapi.ts';
 
-/**
- * `timeout × HZ` is computed in 32 bits (ip_vs_ctl.c, ip_vs_genl_parse_service) and wraps; 31 days is ipvsadm's bound
- * and far below the wrap at any HZ.
- */
-export const persistenceTimeoutSecondsMax = 31 * 24 * 3600;
-
 const protocolNumbers: Readonly<Record<Protocol, number>> = {
   TCP: IPPROTO_TCP,
   UDP: IPPROTO_UDP,
