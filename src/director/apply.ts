@@ -62,7 +62,7 @@ export async function applyChanges(changes: readonly Change[], options: ApplyOpt
       gate.recordSuccess(key);
       applied.push(change);
     } else {
-      const isNew = gate.recordFailure(key, nowMs);
+      const isNew = gate.recordFailure(key, formatWish(change), nowMs);
       failures.push({
         change,
         error: outcome,
@@ -111,16 +111,18 @@ function selectOpen(
   hindered: Set<string>,
 ): readonly Change[] {
   const closedServices = new Set<string>();
+  const isOpen = (change: Change): boolean =>
+    gate.isOpen(formatChangeKey(change), () => formatWish(change), nowMs);
   return changes.filter((change) => {
     if (change.type === 'ipvs') {
       const service = formatVirtualServiceKey(change.operation.service);
       if (closedServices.has(service)) return false;
-      if (gate.isOpen(formatChangeKey(change), nowMs)) return true;
+      if (isOpen(change)) return true;
       if (change.operation.type === 'addVirtualService') closedServices.add(service);
       if (!isLowering(change)) hindered.add(service);
       return false;
     }
-    return gate.isOpen(formatChangeKey(change), nowMs);
+    return isOpen(change);
   });
 }
 
@@ -223,5 +225,20 @@ export function formatChangeKey(change: Change): string {
         ? `${service} > ${formatRealServerKey(change.operation.realServer)}`
         : service;
     }
+  }
+}
+
+/** Two changes of one entry with the same text ask the kernel for the same. */
+function formatWish(change: Change): string {
+  switch (change.type) {
+    case 'setSysctl':
+      return change.value;
+    case 'setPacketRules':
+      return JSON.stringify(change.rules);
+    case 'bindVip':
+    case 'releaseVip':
+      return change.type;
+    case 'ipvs':
+      return JSON.stringify(change.operation);
   }
 }

@@ -94,6 +94,21 @@ const replacement: readonly Change[] = [
   relaxedService(),
 ];
 
+describe('a change that was refused', () => {
+  it('waits for its next try, unless people ask for something else meanwhile', async () => {
+    const { hands, asked } = fakeHands(
+      (operation) => 'config' in operation && 'weight' in operation.config && operation.config.weight === 7,
+    );
+    const gate = new RetryGate();
+    const apply = async (change: Change, nowMs: number) =>
+      applyChanges([change], { hands, gate, nowMs, desired: goal(80) });
+    assert.equal((await apply(server('editRealServer', 80, 7), 0)).failures.length, 1);
+    assert.equal((await apply(server('editRealServer', 80, 7), 500)).waiting, 1);
+    assert.equal((await apply(server('editRealServer', 80, 8), 500)).applied.length, 1);
+    assert.equal(asked.length, 2);
+  });
+});
+
 describe('changes of a service', () => {
   it('are made in their order when all is well', async () => {
     const { hands, asked } = fakeHands(() => false);
