@@ -102,13 +102,12 @@ const edits: readonly LiveEdit[] = [
   {
     what: 'a real server is drained',
     edit: () => director.write('web-2.yaml', realServer('web', '198.51.100.12', { state: 'Drained' })),
-    isDone: () =>
-      (eyes.weight(http, '198.51.100.12:80') ?? 0) === 0 && eyes.weight(echo, '198.51.100.12:7') === 0,
+    isDone: () => hasLeft(http, '198.51.100.12:80') && hasLeft(echo, '198.51.100.12:7'),
   },
   {
     what: 'a drained real server is removed',
     edit: () => director.remove('web-2.yaml'),
-    isDone: () => (eyes.weight(http, '198.51.100.12:80') ?? 0) === 0,
+    isDone: () => hasLeft(http, '198.51.100.12:80'),
   },
   {
     what: 'a real server that serves is removed',
