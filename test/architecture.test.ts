@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { findArchitectureViolations } from './source/architecture.ts';
+import { findArchitectureViolations, packageName } from './source/architecture.ts';
 import { findImports, parseSource, projectRoot, readSources } from './source/source-text.ts';
 
 describe('architecture', () => {
@@ -21,7 +21,7 @@ describe('architecture', () => {
   it('every dependency of the package is imported by the sources', () => {
     const manifest: unknown = JSON.parse(readFileSync(path.join(projectRoot, 'package.json'), 'utf8'));
     assert.ok(typeof manifest === 'object' && manifest !== null && 'dependencies' in manifest);
-    const used = new Set(sources.flatMap(findImports).map((found) => found.specifier.split('/')[0]));
+    const used = new Set(sources.flatMap(findImports).map((found) => packageName(found.specifier)));
     const unused = Object.keys(manifest.dependencies ?? {}).filter((name) => !used.has(name));
     assert.deepEqual(unused, []);
   });
