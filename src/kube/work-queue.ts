@@ -123,9 +123,7 @@ export class WorkQueue {
     while (this.#running.size < (this.#options.workers ?? 4)) {
       const item = this.#ready.pop();
       if (item === undefined) break;
-      if (this.#items.get(item.key) !== item) continue;
-      this.#items.delete(item.key);
-      this.#running.set(item.key, this.#run(item));
+      if (this.#items.get(item.key) === item) this.#running.set(item.key, this.#run(item));
     }
     this.#armTimer();
   }
@@ -156,12 +154,14 @@ export class WorkQueue {
   }
 
   async #run({ key, priority }: Item): Promise<void> {
-    // Never inside the caller's add: a listener that adds a key must not be reconciled in the middle of its work.
+    // Never inside the caller's add: a listener that adds a key must not be reconciled in the middle of its work. What
+    // it adds before we begin is served by this run; from here on it asks for another.
     await Promise.resolve();
+    const isWanted = this.#items.delete(key);
     let result: WorkResult | undefined;
     let failure: { readonly error: unknown } | undefined;
     try {
-      result = await this.#options.work(key, this.#stop.signal);
+      if (isWanted) result = await this.#options.work(key, this.#stop.signal);
     } catch (error) {
       failure = { error };
     }
