@@ -119,20 +119,25 @@ class Transport implements KubeTransport {
     signal: AbortSignal,
     pool: 'calls' | 'watches',
   ): Promise<Dispatcher.ResponseData> {
-    const before = await this.#readCredentials(false);
-    try {
-      return await this.#sendOnce(request, before, signal, pool);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      if (isCredentialFailure(error)) {
-        const after = await this.#readCredentials(true);
-        if (isSameIdentity(before, after)) throw error;
-        return this.#sendOnce(request, after, signal, pool);
+    let credentials = await this.#readCredentials(false);
+    let isRead = false;
+    let isRepeated = false;
+    for (;;) {
+      try {
+        return await this.#sendOnce(request, credentials, signal, pool);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        if (!isRead && isCredentialFailure(error)) {
+          isRead = true;
+          const fresh = await this.#readCredentials(true);
+          if (isSameIdentity(credentials, fresh)) throw error;
+          credentials = fresh;
+        } else if (!isRepeated && request.method === 'GET' && isDroppedConnection(error)) {
+          isRepeated = true;
+        } else {
+          throw error;
+        }
       }
-      if (request.method === 'GET' && isDroppedConnection(error)) {
-        return this.#sendOnce(request, before, signal, pool);
-      }
-      throw error;
     }
   }
 

@@ -68,15 +68,20 @@ export interface ScriptedServer {
   readonly requests: readonly ScriptedRequest[];
   /** Connections that were ever accepted. */
   readonly connections: number;
-  /** Ends connections that idle, as a server does after its keep-alive timeout. */
-  resetConnections(): void;
   close(): Promise<void>;
+}
+
+export interface ServerOptions {
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** @default a free one */
+  readonly port?: number;
 }
 
 export async function startScriptedServer(
   script: Script,
-  tls?: { readonly key: string; readonly cert: string },
+  options: ServerOptions = {},
 ): Promise<ScriptedServer> {
+  const { tls, port: wantedPort = 0 } = options;
   const requests: ScriptedRequest[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -102,7 +107,7 @@ export async function startScriptedServer(
     sockets.add(socket);
     socket.on('error', () => {}).on('close', () => sockets.delete(socket));
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(wantedPort, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
@@ -111,9 +116,9 @@ export async function startScriptedServer(
     get connections() {
       return connections;
     },
-    resetConnections: () => sockets.forEach((socket) => socket.resetAndDestroy()),
     async close() {
       for (const socket of sockets) socket.destroy();
+      if (!server.listening) return;
       server.close();
       await once(server, 'close');
     },
