@@ -63,6 +63,24 @@ describe('the rules catch', () => {
     ['koffi loaded on the sly', 'src/ipvs/a.ts', "createRequire(url)('koffi');", /loads "koffi"/],
     ['zod outside of api', 'src/plan/a.ts', "import * as z from 'zod';", /enters through src\/api/],
     ['zod in api is fine', 'src/api/a.ts', "import * as z from 'zod';", undefined],
+    [
+      'undici outside of kube',
+      'src/plan/a.ts',
+      "import { Agent } from 'undici';",
+      /enters through src\/kube/,
+    ],
+    [
+      'client-node loaded where it is needed is fine',
+      'src/kube/a.ts',
+      "await import('@kubernetes/client-node');",
+      undefined,
+    ],
+    [
+      'client-node outside of kube, for a type too',
+      'src/director/a.ts',
+      "import type { V1Pod } from '@kubernetes/client-node';",
+      /enters through src\/kube/,
+    ],
     ['pino in cli is fine', 'src/cli/a.ts', "import { pino } from 'pino';", undefined],
     [
       'a package nobody expected',

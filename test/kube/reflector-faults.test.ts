@@ -87,7 +87,7 @@ class FaultyServer {
     const from = Number(request.query.get('resourceVersion'));
     if (this.#random() < this.faults) return this.#fail(reply);
     reply.open();
-    if (from < this.#oldest) return void reply.event('ERROR', statusObject(410, 'Expired')).end();
+    if (from < this.#oldest) return reply.event('ERROR', statusObject(410, 'Expired')).end();
     this.#watches.add(reply);
     for (const entry of this.#log) {
       if (entry.version > from) this.#send(reply, entry);
