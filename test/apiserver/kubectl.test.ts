@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { globSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { makeCertificate } from '../kube/certificates.ts';
 import { kubectlFor } from './kubectl.ts';
 import type { Kubectl, Ran } from './kubectl.ts';
 import { startApiServer } from './start-api-server.ts';
@@ -220,5 +221,26 @@ ${extra}`;
     assert.match(await good('-n', 'shop', 'get', 'cm', '-l', 'app=web', '-o', 'name'), /shop/);
     await good('delete', 'namespace', 'shop', '--timeout=20s');
     assert.equal((await kubectl(['get', 'namespace', 'shop'])).status, 1);
+  });
+});
+
+describe('kubectl over TLS', () => {
+  it('trusts the certificate of the server and its tokens, until both are replaced', async () => {
+    const tokens = new Map([['first', { username: 'admin', groups: [] }]]);
+    const server = await startApiServer({ tls: makeCertificate('first'), tokens });
+    const versionWith = async (kubectl: Kubectl) => (await kubectl(['get', '--raw', '/version'])).status;
+    const [good, stranger] = [kubectlFor(server, 'first'), kubectlFor(server, 'other')];
+    try {
+      assert.equal(await versionWith(good), 0);
+      assert.match((await stranger(['get', 'lvsvs'])).stderr, /must be logged in|Unauthorized/);
+      server.setCertificate(makeCertificate('second'));
+      assert.match((await good(['get', '--raw', '/version'])).stderr, /certificate/);
+      using again = kubectlFor(server, 'first');
+      assert.equal(await versionWith(again), 0);
+    } finally {
+      good[Symbol.dispose]();
+      stranger[Symbol.dispose]();
+      await server.close();
+    }
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { realServer, virtualService } from '../api/objects.ts';
 import { ask, crdBase, service, services, WatchClient } from './client.ts';
 import type { Reply } from './client.ts';
@@ -224,7 +225,33 @@ describe('lists and watches of an API server', () => {
     assert.equal(event.object.code, 410);
     assert.equal(event.object.reason, 'Expired');
     assert.equal(await client.ended, 'ended');
-    assert.equal((await list('?watch=true&resourceVersion=999999')).status, 504);
+  });
+
+  it('a watch from a revision to come is silent until then, and has no initial events', async () => {
+    await fill('a');
+    const client = watch(`&resourceVersion=${server.store.revision + 1}`);
+    const unfiltered = watch(`&resourceVersion=${server.store.revision}`);
+    while (server.faults.watches().length < 2) await setImmediate();
+    await edit('a', { spec: { scheduler: 'rr' } });
+    await unfiltered.count(1);
+    await edit('a', { spec: { scheduler: 'lc' } });
+    const [event] = await client.count(1);
+    assert.equal(event?.object.metadata.resourceVersion, String(server.store.revision));
+    client.close();
+    unfiltered.close();
+    const initial = 'sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=999999';
+    assert.equal((await list(`?watch=true&${initial}`)).status, 504);
+  });
+
+  it('a watch of tables names the columns once', async () => {
+    await fill('a', 'b');
+    const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+    const client = new WatchClient(server, `${services}?watch=true`, { accept });
+    const [first, second] = await client.count(2);
+    client.close();
+    assert.equal(first?.object.kind, 'Table');
+    assert.ok(Array.isArray(first.object['columnDefinitions']));
+    assert.equal(second?.object['columnDefinitions'], null);
   });
 
   it('the window is as long as it was made', async () => {

@@ -29,6 +29,7 @@ import {
 } from './request.ts';
 import type { ResourceRequest } from './request.ts';
 import { apiVersionOf, customResourceType, readDefinitions, storageOf } from './resource-type.ts';
+import type { ResourceType } from './resource-type.ts';
 import { administrator, answerReview, authenticate } from './reviews.ts';
 import type { Attributes, User } from './reviews.ts';
 import { Store } from './store.ts';
@@ -96,6 +97,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     void core.serve(request, response);
   };
+  let certificate = options.tls;
   const tlsServer = options.tls === undefined ? undefined : createTlsServer(options.tls, listener);
   const server = tlsServer ?? createServer(listener);
   await new Promise<void>((resolve) => {
@@ -109,8 +111,11 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     faults: core.faults,
     store: core.store,
     requests: core.requests,
-    kubeconfig: (token) => kubeconfigOf(url, token, options.tls?.cert),
-    setCertificate: (certificate) => tlsServer?.setSecureContext(certificate),
+    kubeconfig: (token) => kubeconfigOf(url, token, certificate?.cert),
+    setCertificate: (next) => {
+      certificate = next;
+      tlsServer?.setSecureContext(next);
+    },
     close: async () => {
       core.close();
       const closed = new Promise((resolve) => {
@@ -398,7 +403,12 @@ class ApiServerCore {
       case 'object':
         return {
           status: 200,
-          body: { apiVersion: apiVersionOf(type), kind: type.listKind, metadata, items },
+          body: {
+            apiVersion: apiVersionOf(type),
+            kind: type.listKind,
+            metadata,
+            items: asListed(type, items),
+          },
         };
     }
   }
@@ -469,6 +479,15 @@ class ApiServerCore {
     const group = /^\/apis\/([^/]+)$/.exec(pathname)?.[1];
     return found(group === undefined ? undefined : groupDocument(types, group));
   }
+}
+
+/** Entries of a list of a built-in kind do not say again what they are. */
+function asListed(type: ResourceType, items: readonly KubeObject[]): readonly Mapping[] {
+  if (type.isCustom) return items;
+  return items.map((object) => {
+    const { apiVersion: _, kind: __, ...rest } = object;
+    return rest;
+  });
 }
 
 const ownWrite = {

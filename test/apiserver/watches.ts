@@ -60,14 +60,17 @@ export class Watch {
         'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
       );
     }
-    if (from !== undefined && from > store.revision) throw tooLarge(from, store.revision);
+    if (wantsInitial && from !== undefined && from > store.revision) throw tooLarge(from, store.revision);
     response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
     response.flushHeaders();
     if (wantsInitial) this.#sendAll(true);
     else if (from === undefined || from === 0) {
       if (query.get('sendInitialEvents') !== 'false') this.#sendAll(false);
     } else if (!this.#sendSince(from)) return;
-    this.#unsubscribe = store.subscribe((change) => this.#sendChange(change));
+    // Who comes from a server that is ahead waits in silence until this one is there, too.
+    this.#unsubscribe = store.subscribe((change) => {
+      if (change.revision > (from ?? 0)) this.#sendChange(change);
+    });
     response.on('close', () => this.#stop());
     const timeoutSeconds = Number(query.get('timeoutSeconds') ?? 0) || 1800 + Math.random() * 1800;
     this.#timers.push(
