@@ -230,7 +230,6 @@ export class Reflector<T, I extends string = never> {
     } finally {
       cancelDeadline();
       cancelSilence();
-      dead.abort();
     }
     const isAtOnce = progress.events === 0 && clock.monotonicMs() - startMs < shortestUsefulWatchMs;
     return { kind: 'ended', resourceVersion: progress.resourceVersion, isAtOnce };

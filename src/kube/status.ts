@@ -3,8 +3,8 @@ import { Backoff } from './backoff.ts';
 import type { KubeClient } from './client.ts';
 import { isCovered, isEqualJson } from './equality.ts';
 import { isKubeError } from './kube-error.ts';
-import { apiVersionOf, objectKey } from './kube-object.ts';
-import type { KubeObject, ResourceType, StoredMeta } from './kube-object.ts';
+import { apiVersionOf, objectKey, readStoredMeta } from './kube-object.ts';
+import type { KubeObject, ObjectName, ResourceType, StoredMeta } from './kube-object.ts';
 import { pause } from './timers.ts';
 
 export interface StatusWriterOptions {
@@ -31,6 +31,8 @@ interface LastWrite {
   readonly uid: string;
   /** The version that the store had when we wrote. */
   readonly basis: string;
+  /** The version that our write made. */
+  readonly made: string;
   readonly status: unknown;
 }
 
@@ -41,7 +43,8 @@ const attempts = 5;
  *
  * Guarantees: no request when the stored status is what is wanted, and none for a repetition of the last write while
  * the store has not caught up with it. Fields that we no longer name are removed; fields of others stay. A write never
- * reaches a namesake that was made after the subject was read: the uid goes with it.
+ * reaches a namesake that was made after the subject was read: it carries a resource version at which the uid was seen.
+ * (A uid alone is no precondition: for the status of a custom resource the API server overwrites it unread.)
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
@@ -55,11 +58,14 @@ export class StatusWriter {
   async write(subject: StatusSubject, status: object, signal: AbortSignal): Promise<StatusOutcome> {
     const id = `${subject.type.plural}/${objectKey(subject.metadata)}`;
     if (this.#isWritten(this.#lastWrites.get(id), subject, status)) return 'unchanged';
-    const { uid, resourceVersion } = subject.metadata;
-    const outcome = await this.#apply(subject, status, signal);
-    if (outcome === 'gone') this.#lastWrites.delete(id);
-    else this.#lastWrites.set(id, { uid, basis: resourceVersion, status });
-    return outcome;
+    const { uid, resourceVersion: basis } = subject.metadata;
+    const last = this.#lastWrites.get(id);
+    // Where the store has not seen our last write yet, that is the version to build on.
+    const version = last?.uid === uid && last.basis === basis ? last.made : basis;
+    const made = await this.#apply(subject, { status, version, signal });
+    if (made === undefined) this.#lastWrites.delete(id);
+    else this.#lastWrites.set(id, { uid, basis, made, status });
+    return made === undefined ? 'gone' : 'written';
   }
 
   /** The object is gone, and what was remembered of it is too. */
@@ -73,43 +79,52 @@ export class StatusWriter {
     return last.basis === subject.metadata.resourceVersion || isCovered(status, subject.status);
   }
 
-  async #apply(subject: StatusSubject, status: object, signal: AbortSignal): Promise<StatusOutcome> {
+  /** @returns the version that the write made; undefined: the object is gone. */
+  async #apply(
+    { type, metadata }: StatusSubject,
+    { status, version, signal }: { status: object; version: string; signal: AbortSignal },
+  ): Promise<string | undefined> {
     const { client, fieldManager, clock, timers, random } = this.#options;
-    const { type, metadata } = subject;
     const { name, namespace, uid } = metadata;
-    const object: KubeObject = {
-      apiVersion: apiVersionOf(type),
-      kind: type.kind,
-      metadata: { name, uid, ...(namespace === undefined ? {} : { namespace }) },
-      status,
-    };
     const backoff = new Backoff({
       firstMs: 100,
       longestMs: 2000,
       forgetMs: Number.POSITIVE_INFINITY,
       random,
     });
+    let resourceVersion = version;
     for (let attempt = 1; ; attempt++) {
+      const object: KubeObject = {
+        apiVersion: apiVersionOf(type),
+        kind: type.kind,
+        metadata: { name, uid, resourceVersion, ...(namespace === undefined ? {} : { namespace }) },
+        status,
+      };
       try {
-        await client.apply(type, object, { fieldManager, subresource: 'status', signal });
-        return 'written';
+        const written = await client.apply(type, object, { fieldManager, subresource: 'status', signal });
+        return written.metadata.resourceVersion ?? resourceVersion;
       } catch (error) {
-        if (isKubeError(error, 'LVS_KUBE_NOT_FOUND')) return 'gone';
+        if (isKubeError(error, 'LVS_KUBE_NOT_FOUND')) return undefined;
         if (!isKubeError(error, 'LVS_KUBE_CONFLICT') || attempt === attempts) throw error;
-        if (await this.#isReplaced(subject, signal)) return 'gone';
-        await pause(timers, backoff.nextDelayMs(clock.monotonicMs()), signal);
-        signal.throwIfAborted();
       }
+      const current = await this.#readCurrent(type, metadata, signal);
+      if (current?.uid !== uid) return undefined;
+      resourceVersion = current.resourceVersion;
+      // The first conflict is a store that is a little behind, and mended by now.
+      if (attempt > 1) await pause(timers, backoff.nextDelayMs(clock.monotonicMs()), signal);
+      signal.throwIfAborted();
     }
   }
 
-  /** A conflict is a uid that differs, or a race inside the API server that another attempt wins. */
-  async #isReplaced({ type, metadata }: StatusSubject, signal: AbortSignal): Promise<boolean> {
+  async #readCurrent(
+    type: ResourceType,
+    name: ObjectName,
+    signal: AbortSignal,
+  ): Promise<StoredMeta | undefined> {
     try {
-      const current = await this.#options.client.get(type, metadata, { signal });
-      return current.metadata.uid !== metadata.uid;
+      return readStoredMeta(await this.#options.client.get(type, name, { signal }));
     } catch (error) {
-      if (isKubeError(error, 'LVS_KUBE_NOT_FOUND')) return true;
+      if (isKubeError(error, 'LVS_KUBE_NOT_FOUND')) return undefined;
       throw error;
     }
   }

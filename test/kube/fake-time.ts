@@ -34,9 +34,7 @@ export class FakeTime implements Clock, Timers {
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;
     while (!this.#isPaused) {
-      const next = [...this.#timers]
-        .filter((timer) => timer.dueMs <= endMs)
-        .toSorted((a, b) => a.dueMs - b.dueMs)[0];
+      const next = this.#nextDue(endMs);
       if (next === undefined) break;
       this.#nowMs = Math.max(this.#nowMs, next.dueMs);
       this.#timers.delete(next);
@@ -50,10 +48,18 @@ export class FakeTime implements Clock, Timers {
     this.#isPaused = true;
   }
 
-  /** What was due meanwhile happens now, late. */
-  resume(): void {
+  /** What was due meanwhile happens now, late, and each timer's promises before the next timer, as in Node. */
+  async resume(): Promise<void> {
     this.#isPaused = false;
-    this.advance(0);
+    for (let next = this.#nextDue(this.#nowMs); next !== undefined; next = this.#nextDue(this.#nowMs)) {
+      this.#timers.delete(next);
+      next.callback();
+      await settle();
+    }
+  }
+
+  #nextDue(endMs: number): PendingTimer | undefined {
+    return [...this.#timers].filter(({ dueMs }) => dueMs <= endMs).toSorted((a, b) => a.dueMs - b.dueMs)[0];
   }
 
   /** Moves the clock in steps, with time for sockets in between, until the condition holds. */

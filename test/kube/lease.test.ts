@@ -138,8 +138,9 @@ describe('leader election', () => {
       isKubeError(error, 'LVS_KUBE_NOT_LEADER'),
     );
     assert.equal(a.transport.requests.length, before);
-    a.time.resume();
+    await a.time.resume();
     await pass([a, b], 20_000);
+    assert.ok(!a.transport.methods.slice(before).includes('PUT'), 'it does not even try to renew');
     assert.deepEqual(
       [a.terms.length, a.terms[0]?.aborted, b.terms.length, b.terms[0]?.aborted],
       [1, true, 1, false],
@@ -184,6 +185,7 @@ describe('leader election', () => {
     await settle();
     assert.equal(server.lease?.spec['renewTime'], '2026-01-01T00:00:03.000000Z', 'the write did arrive');
     assert.equal(a.election.isLeading, false);
+    assert.equal(a.terms.length, 1, 'and no term begins by it');
     a.transport.answer = (request) => server.answer(request);
     await a.election.stop();
   });

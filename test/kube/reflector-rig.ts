@@ -20,6 +20,8 @@ export interface ReflectorRig {
   readonly logger: RecordingLogger;
   /** Every change that a listener heard of, as `added default/a`. */
   readonly changes: string[];
+  /** Names of the objects that were parsed, in order. */
+  readonly parsed: string[];
   /** Exceptions of listeners. */
   readonly listenerErrors: unknown[];
   readonly lists: readonly ScriptedRequest[];
@@ -59,6 +61,7 @@ export async function startReflector(
     onListenerError: (error) => listenerErrors.push(error),
   });
   const changes: string[] = [];
+  const parsed: string[] = [];
   store.subscribe((change) => {
     if (change.kind === 'listed') changes.push(`listed ${change.resourceVersion}`);
     else if (change.kind === 'removed' && change.isByAbsence)
@@ -68,7 +71,10 @@ export async function startReflector(
   const reflector = new Reflector({
     client: new KubeClient(transport),
     type: widgetType,
-    parse: parseWidget,
+    parse: (object) => {
+      parsed.push(object.metadata.name);
+      return parseWidget(object);
+    },
     store,
     clock: time,
     timers: time,
@@ -83,7 +89,19 @@ export async function startReflector(
   });
   reflector.start();
   const contents = (): string[] => [...store.values()].map(({ name, size }) => `${name}=${size}`).toSorted();
-  return { server, time, store, reflector, logger, changes, listenerErrors, lists, watches, contents };
+  return {
+    server,
+    time,
+    store,
+    reflector,
+    logger,
+    changes,
+    parsed,
+    listenerErrors,
+    lists,
+    watches,
+    contents,
+  };
 }
 
 function parseWidget(object: KubeObject): ParsedWidget {

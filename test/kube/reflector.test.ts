@@ -136,6 +136,18 @@ describe('reflector', () => {
     assert.equal(rig.lists.length, 1);
   });
 
+  it('resumes at once when a watch was short but brought something', async (t) => {
+    const rig = await startReflector(t, {
+      list: (reply) => reply.json(widgetList(10, [])),
+      watch: (reply, number) => {
+        reply.open();
+        if (number === 0) reply.event('ADDED', widget('a', 11)).end();
+      },
+    });
+    await until(() => rig.watches.length === 2);
+    assert.equal(rig.watches[1]?.query.get('resourceVersion'), '11');
+  });
+
   it('does not spin on a server that ends every watch at once', async (t) => {
     const rig = await startReflector(t, {
       list: (reply) => reply.json(widgetList(10, [])),
@@ -192,6 +204,7 @@ describe('reflector', () => {
     await rig.time.advanceUntil(() => rig.watches.length === 3);
     assert.deepEqual(rig.contents(), ['a=1', 'b=5', 'd=1']);
     assert.equal(rig.store.get('default/a'), before, 'what did not change is the same object');
+    assert.deepEqual(rig.parsed, ['a', 'b', 'c', 'b', 'd'], 'and is not parsed again');
     assert.deepEqual(rig.changes.slice(4), [
       'changed default/b',
       'added default/d',
@@ -239,12 +252,14 @@ describe('reflector', () => {
         else if (number === 4) reply.response.writeHead(200).end('<html>a proxy</html>');
         else if (number === 5) reply.json({ kind: 'WidgetList', metadata: {}, items: [] });
         else if (number === 6) reply.json({ kind: 'Status' });
+        else if (number === 7) reply.json({ kind: 'WidgetList', metadata: { resourceVersion: '10' } });
+        else if (number === 8) reply.json({ metadata: { resourceVersion: '' }, items: [] });
         else reply.json(widgetList(10, [widget('a', 1)]));
       },
       watch: quiet,
     });
     await rig.time.advanceUntil(() => rig.store.state.kind === 'synced');
-    assert.equal(rig.lists.length, 8);
+    assert.equal(rig.lists.length, 10);
     assert.deepEqual(rig.contents(), ['a=1']);
     assert.deepEqual(rig.changes, ['added default/a', 'listed 10']);
   });

@@ -39,7 +39,7 @@ describe('status writer', () => {
     assert.deepEqual(request?.body, {
       apiVersion: 'example.org/v1',
       kind: 'Widget',
-      metadata: { name: 'a', namespace: 'default', uid: 'uid-a' },
+      metadata: { name: 'a', namespace: 'default', uid: 'uid-a', resourceVersion: '5' },
       status: { ready: 1 },
     });
   });
@@ -165,6 +165,22 @@ describe('status writer', () => {
     const outcome = writer.write(subject(5, {}), { n: 1 }, never);
     await time.advanceUntil(() => transport.methods.filter((method) => method === 'PATCH').length === 3, 50);
     assert.equal(await outcome, 'written');
+  });
+
+  it('builds on the version that a conflict has shown, and on its own last write', async () => {
+    const { transport, writer } = openWriter(({ method, body }) => {
+      if (method === 'GET') return widget('a', 9);
+      const { metadata } = body as { metadata: { resourceVersion: string } };
+      if (metadata.resourceVersion === '5') throw refusal(409, 'Conflict');
+      return widget('a', Number(metadata.resourceVersion) + 1);
+    });
+    assert.equal(await writer.write(subject(5, {}), { n: 1 }, never), 'written');
+    assert.equal(await writer.write(subject(5, {}), { n: 2 }, never), 'written');
+    assert.equal(await writer.write(subject(20, { n: 2 }), { n: 3 }, never), 'written');
+    const versions = transport.requests
+      .filter(({ method }) => method === 'PATCH')
+      .map(({ body }) => (body as { metadata: { resourceVersion: string } }).metadata.resourceVersion);
+    assert.deepEqual(versions, ['5', '9', '10', '20']);
   });
 
   it('but not for ever', async () => {

@@ -88,6 +88,71 @@ describe('work queue', () => {
     );
   });
 
+  it('keeps of each wish the better half', async () => {
+    const { queue, time, open, keys } = openQueue();
+    queue.add('running');
+    await settle();
+    queue.add('ordinary', { delayMs: 1000 });
+    queue.add('early then urgent', { delayMs: 1000 });
+    queue.add('early then urgent', { delayMs: 5000, priority: 1 });
+    queue.add('urgent then early', { delayMs: 5000, priority: 1 });
+    queue.add('urgent then early', { delayMs: 1000 });
+    time.advance(1000);
+    for (let i = 0; i < 4; i++) {
+      open[0]?.done();
+      await settle();
+    }
+    assert.deepEqual(keys(), ['running', 'early then urgent', 'urgent then early', 'ordinary']);
+  });
+
+  it('is not confused by a key that became urgent in the line of what is due', async () => {
+    const { queue, open, keys } = openQueue({ workers: 2 });
+    const isOpen = (key: string): number => open.filter((job) => job.key === key).length;
+    queue.add('busy 1');
+    queue.add('busy 2');
+    await settle();
+    queue.add('a');
+    queue.add('a', { priority: 1 });
+    for (const job of [...open]) job.done();
+    await settle();
+    queue.add('a');
+    queue.add('b');
+    await settle();
+    assert.deepEqual([isOpen('a'), isOpen('b'), queue.running], [1, 1, 2]);
+    for (let i = 0; i < 4; i++) {
+      open[0]?.done();
+      await settle();
+    }
+    assert.deepEqual(keys(), ['busy 1', 'busy 2', 'a', 'b', 'a']);
+  });
+
+  it('does not work on a key that was forgotten', async () => {
+    const { queue, open, keys } = openQueue();
+    queue.add('running');
+    await settle();
+    queue.add('a');
+    queue.add('b');
+    queue.forget('a');
+    open[0]?.done();
+    await settle();
+    assert.deepEqual(keys(), ['running', 'b']);
+  });
+
+  it('does not send a key that is hurried to the end of the line', async () => {
+    const { queue, time, open, keys } = openQueue();
+    queue.add('running');
+    await settle();
+    queue.add('a', { delayMs: 100 });
+    queue.add('b', { delayMs: 100 });
+    queue.add('a', { delayMs: 50 });
+    time.advance(100);
+    for (let i = 0; i < 3; i++) {
+      open[0]?.done();
+      await settle();
+    }
+    assert.deepEqual(keys(), ['running', 'a', 'b']);
+  });
+
   it('takes what is urgent first, and of equals what came first', async () => {
     const { queue, open, keys } = openQueue();
     queue.add('running');
