@@ -1,4 +1,5 @@
 /** x-kubernetes-validations, with the errors that an API server makes of them. */
+import type { OpenApiSchema } from '../../src/api/index.ts';
 import { celNode } from '../api/cel-environment.ts';
 import type { CelNode } from '../api/cel-environment.ts';
 import { fieldProblem } from './api-error.ts';
@@ -7,9 +8,10 @@ import { isMapping } from './objects.ts';
 import type { Schema } from './schema.ts';
 import { childSchema } from './structure.ts';
 
-const nodes = new WeakMap<Schema, CelNode>();
+const nodes = new WeakMap<OpenApiSchema, CelNode>();
 
-function nodeOf(schema: Schema): CelNode {
+/** The CEL of a node of a schema, made once. */
+export function celOf(schema: OpenApiSchema): CelNode {
   const known = nodes.get(schema);
   if (known !== undefined) return known;
   const made = celNode(schema);
@@ -34,7 +36,7 @@ export function ruleProblems(
 
 function walk(schema: Schema, value: unknown, path: string): FieldProblem[] {
   const problems = (schema['x-kubernetes-validations'] ?? []).flatMap((validation): FieldProblem[] => {
-    const node = nodeOf(schema);
+    const node = celOf(schema);
     if (node.evaluate(validation.rule, value) === true) return [];
     const { messageExpression, reason, fieldPath = '' } = validation;
     const said = messageExpression === undefined ? undefined : node.evaluate(messageExpression, value);
