@@ -114,10 +114,11 @@ export class LeaderElection {
   async stop(): Promise<void> {
     const life = this.#life;
     if (life === undefined) return;
-    const wasLeading = this.isLeading;
     life.stop.abort();
+    // A request under way may still win the lease.
     await life.ended;
     this.#life = undefined;
+    const wasLeading = this.isLeading;
     this.#endTerm('stopped');
     if (wasLeading) await this.#release();
   }

@@ -223,6 +223,25 @@ describe('leader election', () => {
     assert.equal(server.holder, 'thief', 'what it does not hold it does not release');
   });
 
+  it('gives back a lease that it won while it was being stopped', async () => {
+    const server = new LeaseServer();
+    const a = candidate('a', server);
+    let release: (() => void) | undefined;
+    a.transport.answer = (request) => {
+      if (request.method !== 'POST') return server.answer(request);
+      return new Promise((resolve) => {
+        release = () => resolve(server.answer(request));
+      });
+    };
+    a.election.start();
+    await settle();
+    const stopped = a.election.stop();
+    release?.();
+    await stopped;
+    assert.deepEqual([server.holder, a.election.isLeading, a.time.delaysMs], ['', false, []]);
+    assert.ok(a.terms.every((term) => term.aborted));
+  });
+
   it('two that find no lease: one makes it', async () => {
     const server = new LeaseServer();
     const [a, b] = [candidate('a', server), candidate('b', server)];
