@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { findArchitectureViolations } from './source/architecture.ts';
+import { findArchitectureViolations, packageName } from './source/architecture.ts';
 import { findImports, parseSource, projectRoot, readSources } from './source/source-text.ts';
 
 describe('architecture', () => {
@@ -21,7 +21,7 @@ describe('architecture', () => {
   it('every dependency of the package is imported by the sources', () => {
     const manifest: unknown = JSON.parse(readFileSync(path.join(projectRoot, 'package.json'), 'utf8'));
     assert.ok(typeof manifest === 'object' && manifest !== null && 'dependencies' in manifest);
-    const used = new Set(sources.flatMap(findImports).map((found) => found.specifier.split('/')[0]));
+    const used = new Set(sources.flatMap(findImports).map((found) => packageName(found.specifier)));
     const unused = Object.keys(manifest.dependencies ?? {}).filter((name) => !used.has(name));
     assert.deepEqual(unused, []);
   });
@@ -63,6 +63,24 @@ describe('the rules catch', () => {
     ['koffi loaded on the sly', 'src/ipvs/a.ts', "createRequire(url)('koffi');", /loads "koffi"/],
     ['zod outside of api', 'src/plan/a.ts', "import * as z from 'zod';", /enters through src\/api/],
     ['zod in api is fine', 'src/api/a.ts', "import * as z from 'zod';", undefined],
+    [
+      'undici outside of kube',
+      'src/plan/a.ts',
+      "import { Agent } from 'undici';",
+      /enters through src\/kube/,
+    ],
+    [
+      'client-node loaded where it is needed is fine',
+      'src/kube/a.ts',
+      "await import('@kubernetes/client-node');",
+      undefined,
+    ],
+    [
+      'client-node outside of kube, for a type too',
+      'src/director/a.ts',
+      "import type { V1Pod } from '@kubernetes/client-node';",
+      /enters through src\/kube/,
+    ],
     ['pino in cli is fine', 'src/cli/a.ts', "import { pino } from 'pino';", undefined],
     [
       'a package nobody expected',

@@ -71,7 +71,7 @@ describe('tidy', () => {
     const wanted = new Map(Object.entries(manifest));
     const loose = groups.flatMap((group) =>
       Object.entries(wanted.get(group) ?? {}).filter(
-        ([, version]) => !/^\d+\.\d+\.\d+$/.test(String(version)),
+        ([, version]) => !/^(?:npm:[\w@/-]+@)?\d+\.\d+\.\d+$/.test(String(version)),
       ),
     );
     assert.deepEqual(loose, []);

@@ -8,3 +8,9 @@ export interface Clock {
   /** Milliseconds since 1970-01-01T00:00:00Z. */
   wallMs(): number;
 }
+
+/** Delays as an argument, so that a test decides when they end. */
+export interface Timers {
+  /** Calls back once after so many milliseconds. The answer cancels it, and does nothing once it has called. */
+  after(delayMs: number, callback: () => void): () => void;
+}

@@ -24,6 +24,18 @@ export const errorCodes = {
   LVS_LINK_MISSING: 'A network interface that the configuration names does not exist.',
   LVS_SYSCTL_READ_ONLY: '/proc/sys is read-only or a sysctl is missing; the values must be set from outside.',
   LVS_NETFILTER_UNAVAILABLE: 'No usable iptables command was found, or it refused our rules.',
+  LVS_KUBE_CONFIG: 'The kubeconfig or the credentials of the service account could not be read or used.',
+  LVS_KUBE_UNREACHABLE: 'The API server could not be reached, or the connection broke.',
+  LVS_KUBE_TIMEOUT: 'The API server did not answer in time.',
+  LVS_KUBE_THROTTLED: 'The API server asks for patience (HTTP 429).',
+  LVS_KUBE_SERVER: 'The API server failed to serve a request (HTTP 5xx).',
+  LVS_KUBE_DENIED: 'The API server does not let this identity do that (HTTP 401 or 403).',
+  LVS_KUBE_NOT_FOUND: 'The API server has no such object or no such kind (HTTP 404).',
+  LVS_KUBE_CONFLICT: 'Somebody else changed or made the object first (HTTP 409).',
+  LVS_KUBE_EXPIRED: 'The API server no longer has that resource version or continue token (HTTP 410).',
+  LVS_KUBE_REFUSED: 'The API server refused a request or an object as invalid (other HTTP 4xx).',
+  LVS_KUBE_MALFORMED: 'The API server sent something that is not what was asked for.',
+  LVS_KUBE_NOT_LEADER: 'A write was held back because this process does not lead, or may not lead any more.',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -5,7 +5,7 @@
  * timers, no sockets, no process. Refuses to grow a drawer for odds and ends: what belongs to a domain goes there.
  */
 export { assert, unreachable } from './assert.ts';
-export type { Clock } from './clock.ts';
+export type { Clock, Timers } from './clock.ts';
 export { LvsError, errorCodes, formatErrorForPeople, isLvsError } from './errors.ts';
 export type { ErrorCode, LvsErrorOptions } from './errors.ts';
 export {

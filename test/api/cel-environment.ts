@@ -38,13 +38,18 @@ export function celNode(schema: OpenApiSchema): CelNode {
   registerNetworkLibrary(environment);
   const types = new NodeTypes(environment);
   environment.registerVariable('self', types.typeOf(schema, 'Self'));
+  // A rule is read once and tried on every object.
+  const programs = new Map<string, ReturnType<Environment['parse']>>();
   return {
     check: (expression) => {
       const { type, error } = environment.check(expression);
       return { type, error: error?.message };
     },
-    evaluate: (expression, self): unknown =>
-      environment.evaluate(expression, { self: types.convert(schema, self) }),
+    evaluate: (expression, self): unknown => {
+      const program = programs.get(expression) ?? environment.parse(expression);
+      programs.set(expression, program);
+      return program({ self: types.convert(schema, self) });
+    },
   };
 }
 

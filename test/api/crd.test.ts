@@ -6,7 +6,8 @@ import { parse } from 'yaml';
 import { customResourceDefinitions, resourceKinds } from '../../src/api/index.ts';
 import type { OpenApiSchema } from '../../src/api/index.ts';
 import { kindDescriptions } from '../../src/api/kinds.ts';
-import { celOf, schemas } from './api-server.ts';
+import { celOf } from '../apiserver/cel-rules.ts';
+import { schemas } from './api-server.ts';
 import { ruleCostLimit, totalCostLimit, worstCost } from './cel-cost.ts';
 import { nodesOf, structuralViolations } from './structural-schema.ts';
 

@@ -9,6 +9,7 @@ import { findComputedImports, findImports, lineAt, type Import, type SourceText 
 const ranks: Readonly<Record<string, number>> = {
   base: 0,
   api: 1,
+  kube: 1,
   netlink: 1,
   ipvs: 2,
   link: 2,
@@ -27,6 +28,8 @@ const entrances: Readonly<Record<string, string>> = {
   zod: 'src/api/',
   yaml: 'src/manifests/',
   pino: 'src/cli/',
+  undici: 'src/kube/',
+  '@kubernetes/client-node': 'src/kube/',
 };
 
 /** What pure code may take from Node: functions of their arguments. */
@@ -166,6 +169,6 @@ function isDoor(file: string): boolean {
   return parts.length === 3 && (parts[2] === 'index.ts' || parts[2] === 'pure.ts');
 }
 
-function packageName(specifier: string): string {
+export function packageName(specifier: string): string {
   return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
 }

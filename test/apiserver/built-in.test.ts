@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ask, WatchClient } from './client.ts';
+import { valueAt } from './objects.ts';
+import { startApiServer } from './start-api-server.ts';
+import type { ApiServer } from './start-api-server.ts';
+
+describe('built-in kinds of an API server', () => {
+  let server: ApiServer;
+  before(async () => {
+    server = await startApiServer();
+  });
+  after(() => server.close());
+
+  const core = '/api/v1/namespaces/default';
+  const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
+  const slices = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
+  const events = '/apis/events.k8s.io/v1/namespaces/default/events';
+  const pod = (name: string) => ({
+    metadata: { name },
+    spec: { containers: [{ name: 'main', image: 'none' }] },
+  });
+
+  it('entries of a list do not say what they are, those of a watch do', async () => {
+    await ask(server, 'POST', `${core}/pods`, pod('listed'));
+    const { body } = await ask(server, 'GET', `${core}/pods`);
+    assert.equal(body.kind, 'PodList');
+    assert.equal(body.items[0]?.kind, undefined);
+    const client = new WatchClient(server, `${core}/pods?watch=1`);
+    const [event] = await client.count(1);
+    client.close();
+    assert.equal(event?.object.kind, 'Pod');
+  });
+
+  it('a pod is selected by its node, and its status is written on its own', async () => {
+    const bound = { ...pod('bound'), spec: { ...pod('').spec, nodeName: 'n1' } };
+    const { body: made } = await ask(server, 'POST', `${core}/pods`, {
+      ...bound,
+      status: { podIP: '10.0.0.1' },
+    });
+    assert.deepEqual(made['status'], { phase: 'Pending' });
+    const status = {
+      phase: 'Running',
+      podIPs: [{ ip: '10.0.0.1' }],
+      conditions: [{ type: 'Ready', status: 'True' }],
+    };
+    await ask(server, 'PATCH', `${core}/pods/bound/status`, { status }, 'strategic');
+    const path = '/api/v1/pods?fieldSelector=spec.nodeName%3Dn1,status.phase%3DRunning';
+    const { body } = await ask(server, 'GET', path);
+    assert.deepEqual(
+      body.items.map(({ metadata }) => metadata.name),
+      ['bound'],
+    );
+    assert.deepEqual(valueAt(body.items[0], '.status.podIPs'), [{ ip: '10.0.0.1' }]);
+  });
+
+  it('a strategic merge patch merges lists by their keys', async () => {
+    const condition = (type: string, status: string) => ({ type, status });
+    const patch = (conditions: object[]) =>
+      ask(server, 'PATCH', `${core}/pods/merged/status`, { status: { conditions } }, 'strategic');
+    await ask(server, 'POST', `${core}/pods`, pod('merged'));
+    await patch([condition('Ready', 'False'), condition('Initialized', 'True')]);
+    const { body } = await patch([condition('Ready', 'True')]);
+    assert.deepEqual(valueAt(body, '.status.conditions'), [
+      condition('Ready', 'True'),
+      condition('Initialized', 'True'),
+    ]);
+    const { body: less } = await patch([{ $patch: 'delete', type: 'Ready' }]);
+    assert.deepEqual(valueAt(less, '.status.conditions'), [condition('Initialized', 'True')]);
+  });
+
+  it('a lease is updated by one of two who saw it', async () => {
+    const lease = { metadata: { name: 'leader' }, spec: { holderIdentity: 'a', leaseDurationSeconds: 15 } };
+    const { body } = await ask(server, 'POST', leases, lease);
+    const take = (holderIdentity: string) =>
+      ask(server, 'PUT', `${leases}/leader`, { ...body, spec: { ...lease.spec, holderIdentity } });
+    assert.equal((await take('b')).status, 200);
+    assert.equal((await take('c')).status, 409);
+    assert.equal(
+      (await ask(server, 'PUT', `${leases}/leader`, lease)).status,
+      422,
+      'never without a revision',
+    );
+  });
+
+  it('a node keeps its status when it is made, a config map is replaced without a revision', async () => {
+    const status = { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] };
+    const { body } = await ask(server, 'POST', '/api/v1/nodes', { metadata: { name: 'n1' }, status });
+    assert.deepEqual(body['status'], status);
+    const map = (value: string) => ({ metadata: { name: 'settings' }, data: { a: value } });
+    await ask(server, 'POST', `${core}/configmaps`, map('1'));
+    assert.equal((await ask(server, 'PUT', `${core}/configmaps/settings`, map('2'))).status, 200);
+  });
+
+  it('a secret is stored in base64, however it was written', async () => {
+    const secret = { metadata: { name: 'key' }, stringData: { a: 'text' } };
+    const { body } = await ask(server, 'POST', `${core}/secrets`, secret);
+    assert.deepEqual(
+      [body['data'], body['stringData'], body['type']],
+      [{ a: 'dGV4dA==' }, undefined, 'Opaque'],
+    );
+  });
+
+  const refusals: readonly [what: string, path: string, body: object, message: RegExp][] = [
+    [
+      'a pod without containers',
+      `${core}/pods`,
+      { metadata: { name: 'x' }, spec: {} },
+      /spec\.containers: Required value/,
+    ],
+    [
+      'a slice without addresses',
+      slices,
+      { metadata: { name: 'x' }, addressType: 'IPv4', endpoints: [{ addresses: [] }] },
+      /endpoints\[0\]\.addresses.*at least 1 items/,
+    ],
+    [
+      'a slice of an unknown family',
+      slices,
+      { metadata: { name: 'x' }, addressType: 'IPv5', endpoints: [] },
+      /Unsupported/,
+    ],
+    [
+      'a service without a port number',
+      `${core}/services`,
+      { metadata: { name: 'x' }, spec: { ports: [{}] } },
+      /port: Required/,
+    ],
+  ];
+  for (const [what, path, body, message] of refusals) {
+    it(`refused: ${what}`, async () => {
+      const reply = await ask(server, 'POST', path, body);
+      assert.equal(reply.status, 422);
+      assert.match(reply.body.message, message);
+    });
+  }
+
+  it('an event is the same in both of its groups', async () => {
+    const regarding = { kind: 'VirtualService', name: 'web', namespace: 'default', uid: 'u' };
+    const event = {
+      metadata: { name: 'web.1' },
+      eventTime: '2026-01-01T00:00:00.000000Z',
+      reason: 'R',
+      note: 'N',
+      regarding,
+    };
+    const { status, body } = await ask(server, 'POST', events, event);
+    assert.equal(status, 201, body.message);
+    const path = `${core}/events?fieldSelector=involvedObject.uid%3Du`;
+    const [seen] = (await ask(server, 'GET', path)).body.items;
+    assert.equal(seen?.['message'], 'N');
+    assert.deepEqual(seen['involvedObject'], regarding);
+    await ask(server, 'PATCH', `${core}/events/web.1`, { count: 2 }, 'merge');
+    const { body: again } = await ask(server, 'GET', `${events}/web.1`);
+    assert.equal(again['deprecatedCount'], 2);
+    assert.equal(again.apiVersion, 'events.k8s.io/v1');
+  });
+
+  it('discovery says the same in both of its forms', async () => {
+    const get = async (path: string, accept = 'application/json') =>
+      (await ask(server, 'GET', path, undefined, 'plain', { accept })).body as unknown;
+    const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+    const whole = (await get('/apis', aggregated)) as {
+      items: {
+        metadata: { name: string };
+        versions: { version: string; resources: { resource: string }[] }[];
+      }[];
+    };
+    const plain = (await get('/apis')) as { groups: { name: string }[] };
+    assert.deepEqual(
+      whole.items.map(({ metadata }) => metadata.name),
+      plain.groups.map(({ name }) => name),
+    );
+    for (const { metadata, versions } of whole.items) {
+      const [version] = versions;
+      const list = (await get(`/apis/${metadata.name}/${version?.version}`)) as {
+        resources: { name: string }[];
+      };
+      assert.deepEqual(
+        list.resources.map(({ name }) => name).filter((name) => !name.includes('/')),
+        version?.resources.map(({ resource }) => resource),
+      );
+    }
+    assert.equal((await ask(server, 'GET', '/apis/none/v1')).status, 404);
+    const index = (await get('/openapi/v3')) as { paths: Record<string, { serverRelativeURL: string }> };
+    for (const { serverRelativeURL } of Object.values(index.paths)) {
+      assert.equal((await ask(server, 'GET', serverRelativeURL)).status, 200, serverRelativeURL);
+    }
+  });
+});

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import type { TestContext } from 'node:test';
+import {
+  EventRecorder,
+  KubeClient,
+  kubeconfigCredentials,
+  LeaderElection,
+  leaseType,
+  openTransport,
+  Reflector,
+  StatusWriter,
+  Store,
+  systemTimers,
+} from '../../src/kube/index.ts';
+import type { KubeObject, ResourceType, StoredMeta } from '../../src/kube/index.ts';
+import { startApiServer } from '../apiserver/start-api-server.ts';
+import type { ApiServer } from '../apiserver/start-api-server.ts';
+import { until } from './fake-time.ts';
+import { RecordingLogger } from './objects.ts';
+
+const time = {
+  clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
+  timers: systemTimers,
+  random: () => 0,
+};
+
+const configMapType: ResourceType = {
+  group: '',
+  version: 'v1',
+  plural: 'configmaps',
+  kind: 'ConfigMap',
+  isNamespaced: true,
+};
+const eventType: ResourceType = {
+  group: 'events.k8s.io',
+  version: 'v1',
+  plural: 'events',
+  kind: 'Event',
+  isNamespaced: true,
+};
+const virtualServiceType: ResourceType = {
+  group: 'networking.lvs-operator.io',
+  version: 'v1alpha1',
+  plural: 'virtualservices',
+  kind: 'VirtualService',
+  isNamespaced: true,
+};
+
+async function connect(t: TestContext): Promise<{ server: ApiServer; client: KubeClient }> {
+  const server = await startApiServer();
+  const folder = await mkdtemp(path.join(tmpdir(), 'lvs-kube-'));
+  const file = path.join(folder, 'config');
+  await writeFile(file, server.kubeconfig());
+  const transport = openTransport({ credentials: kubeconfigCredentials({ file }), ...time });
+  t.after(async () => {
+    await transport.close();
+    await server.close();
+    await rm(folder, { recursive: true });
+  });
+  return { server, client: new KubeClient(transport) };
+}
+
+function configMap(name: string, value: string): KubeObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' }, data: { value } };
+}
+
+describe('kube on an API server', () => {
+  it('follows objects through pages, resets, silence and an expired version', async (t) => {
+    const { server, client } = await connect(t);
+    for (const name of ['a', 'b', 'c']) await client.create(configMapType, configMap(name, '1'));
+    const store = new Store<string>({ onListenerError: (error) => assert.fail(String(error)) });
+    const reflector = new Reflector({
+      client,
+      type: configMapType,
+      namespace: 'default',
+      parse: ({ metadata, data }) => `${metadata.name}=${String((data as Record<string, unknown>)['value'])}`,
+      store,
+      ...time,
+      logger: new RecordingLogger(),
+      pageSize: 2,
+    });
+    reflector.start();
+    t.after(() => reflector.stop());
+    const holds = (text: string) => until(() => [...store.values()].toSorted().join(' ') === text, 15_000);
+    await store.whenSynced();
+    await holds('a=1 b=1 c=1');
+    await client.create(configMapType, configMap('d', '2'));
+    const b = await client.get(configMapType, { namespace: 'default', name: 'b' });
+    await client.delete(configMapType, { namespace: 'default', name: 'b' }, String(b.metadata.uid));
+    await holds('a=1 c=1 d=2');
+
+    server.faults.add({ verb: 'watch' }, { do: 'answer', code: 410, reason: 'Expired' }, 1);
+    for (const watch of server.faults.watches({ resource: 'configmaps' })) watch.reset();
+    await client.mergePatch(configMapType, { namespace: 'default', name: 'a' }, { data: { value: '3' } });
+    await holds('a=3 c=1 d=2');
+    assert.equal(reflector.health.kind, 'healthy');
+  });
+
+  it('elects one leader, and another when it stops', async (t) => {
+    const { client } = await connect(t);
+    const elect = (identity: string): LeaderElection =>
+      new LeaderElection({
+        client,
+        namespace: 'default',
+        name: 'controller',
+        identity,
+        ...time,
+        logger: new RecordingLogger(),
+        retryPeriodMs: 50,
+        onLeading: () => {},
+      });
+    const [a, b] = [elect('a'), elect('b')];
+    a.start();
+    await until(() => a.isLeading);
+    b.start();
+    await until(() => b.holder === 'a');
+    await a.stop();
+    await until(() => b.isLeading);
+    const lease = await client.get(leaseType, { namespace: 'default', name: 'controller' });
+    assert.equal((lease['spec'] as Record<string, unknown>)['leaseTransitions'], 1);
+    await b.stop();
+  });
+
+  it('writes a status that the API server takes, once, and an event beside it', async (t) => {
+    const { server, client } = await connect(t);
+    const made = await client.create(virtualServiceType, {
+      apiVersion: 'networking.lvs-operator.io/v1alpha1',
+      kind: 'VirtualService',
+      metadata: { name: 'web', namespace: 'default' },
+      spec: { addresses: [{ ip: '192.0.2.10' }], ports: [{ port: 80 }] },
+    });
+    const metadata = made.metadata as StoredMeta;
+    const writer = new StatusWriter({ client, fieldManager: 'lvs-operator', ...time });
+    const status = {
+      conditions: [
+        {
+          type: 'Ready',
+          status: 'False',
+          reason: 'NoRealServers',
+          message: 'Nobody serves.',
+          lastTransitionTime: '2026-01-01T00:00:00Z',
+        },
+      ],
+    };
+    const never = new AbortController().signal;
+    const type = virtualServiceType;
+    assert.equal(await writer.write({ type, metadata, status: made['status'] }, status, never), 'written');
+    const current = await client.get(type, metadata);
+    const seen = { type, metadata: current.metadata as StoredMeta, status: current['status'] };
+    assert.equal(await writer.write(seen, status, never), 'unchanged');
+    assert.equal(current.metadata['generation'], made.metadata['generation'], 'status is no new generation');
+    const namesake = { type, metadata: { ...metadata, uid: 'another' }, status: undefined };
+    assert.equal(await writer.write(namesake, status, never), 'gone');
+
+    const recorder = new EventRecorder({
+      client,
+      reportingController: 'networking.lvs-operator.io/controller',
+      reportingInstance: 'controller-0',
+      ...time,
+      logger: new RecordingLogger(),
+    });
+    recorder.record({
+      regarding: { apiVersion: 'networking.lvs-operator.io/v1alpha1', kind: 'VirtualService', ...metadata },
+      type: 'Warning',
+      reason: 'NoRealServers',
+      action: 'Resolve',
+      note: 'Nobody serves.',
+    });
+    await until(() =>
+      server.requests.some(
+        ({ verb, resource, status: code }) => verb === 'create' && resource === 'events' && code === 201,
+      ),
+    );
+    const { items } = await client.listPage(eventType, { namespace: 'default' }, {});
+    assert.equal(items.length, 1);
+    await recorder.stop();
+  });
+});
