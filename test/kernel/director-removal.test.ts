@@ -156,6 +156,8 @@ describe('a folder that is no list', () => {
       'the last good state is served',
       () => eyes.tableLines().join('\n') === goal.join('\n'),
     ).catch(() => assert.deepEqual(eyes.tableLines(), goal));
+    // Of this process: the one before left a status that says that all is well.
+    await untilCondition('ManifestsRead', 'False Problems');
     renameSync(moved(), director.manifests);
     await untilCondition('ManifestsRead', 'True Read');
     assert.deepEqual(eyes.tableLines(), goal);
