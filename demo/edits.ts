@@ -135,7 +135,7 @@ async function isVipReleased(director: LabDirector, released: string): Promise<b
       `${released} is released`,
       async () => !(await listAddresses()).includes(released),
       {
-        timeoutMs: 15_000,
+        timeoutMs: 60_000,
       },
     );
     return true;
@@ -149,7 +149,7 @@ async function isReached(
   isDone: (lines: readonly string[]) => boolean,
 ): Promise<boolean> {
   try {
-    await director.waitForTable('done', isDone, 15_000);
+    await director.waitForTable('done', isDone, 60_000);
     return true;
   } catch {
     return false;

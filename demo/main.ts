@@ -34,7 +34,7 @@ async function main(argv: readonly string[]): Promise<number> {
       argv: [process.execPath, story.file, ...(hasShell ? ['--shell'] : [])],
       env: { DEMO_COLOR: process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? '1' : '' },
     },
-    { interactive: hasShell, ...(hasShell ? {} : { timeoutMs: 240_000 }) },
+    { interactive: hasShell, ...(hasShell ? {} : { timeoutMs: 900_000 }) },
   );
   if (result.outcome === 'exited') return result.code;
   console.error(`demo: ${describeLabResult(result)}`);

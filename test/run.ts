@@ -18,7 +18,7 @@ import { formatFailures, formatFile, formatSummary } from './runner/report.ts';
 import type { LayerResult } from './runner/report.ts';
 
 /** A file that takes longer hangs. */
-const fileTimeoutMs: Readonly<Record<LayerName, number>> = { unit: 60_000, kernel: 240_000 };
+const fileTimeoutMs: Readonly<Record<LayerName, number>> = { unit: 240_000, kernel: 900_000 };
 /** Somebody may be watching: no longer silence than this. */
 const heartbeatMs = 20_000;
 /** Labs at once. Each has one CPU, ever. */

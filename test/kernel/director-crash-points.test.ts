@@ -228,7 +228,7 @@ function isChange(message: Uint8Array, protocol: number | undefined): boolean {
 
 function defineTests(): void {
   describe('a director that dies after each single netlink operation', () => {
-    it('is followed by one that reaches the goal', { timeout: 200_000 }, async () => {
+    it('is followed by one that reaches the goal', { timeout: 800_000 }, async () => {
       const network = await layOutNetwork({ realServers: 0 });
       const report = await runProgram(network);
       await network.remove();

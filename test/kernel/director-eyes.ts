@@ -64,7 +64,7 @@ export function linesOf(table: IpvsTable): string[] {
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 30_000,
+  timeoutMs = 90_000,
 ): Promise<number> {
   const startMs = performance.now();
   for (;;) {

@@ -93,7 +93,7 @@ export class LabDirector {
     rmSync(join(this.manifests, name));
   }
 
-  /** Waits for a line in the log. @throws Error with the log after `timeoutMs` (default 20 s) or when it has ended. */
+  /** Waits for a line in the log. @throws Error with the log after `timeoutMs` (default 90 s) or when it has ended. */
   async waitForLog(pattern: RegExp, options: { from?: number; timeoutMs?: number } = {}): Promise<void> {
     await this.waitUntil(
       `the log says ${String(pattern)}`,
@@ -102,11 +102,11 @@ export class LabDirector {
     );
   }
 
-  /** Polls until `condition` holds. @throws Error with the log after `timeoutMs` (default 20 s). */
+  /** Polls until `condition` holds. @throws Error with the log after `timeoutMs` (default 90 s). */
   async waitUntil(
     what: string,
     condition: () => boolean | Promise<boolean>,
-    { timeoutMs = 20_000 }: { timeoutMs?: number } = {},
+    { timeoutMs = 90_000 }: { timeoutMs?: number } = {},
   ): Promise<void> {
     const untilMs = performance.now() + timeoutMs;
     while (!(await condition())) {
@@ -129,7 +129,7 @@ export class LabDirector {
   async waitForTable(
     what: string,
     isGood: (lines: readonly string[]) => boolean,
-    timeoutMs = 20_000,
+    timeoutMs = 90_000,
   ): Promise<void> {
     await this.waitUntil(what, async () => isGood(await this.table()), { timeoutMs });
   }

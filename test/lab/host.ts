@@ -8,7 +8,7 @@ export interface RunOptions {
   cwd?: string;
   /** Text for standard input. @default none */
   input?: string;
-  /** The program is killed after this time and `code` is null. @default 30000 */
+  /** The program is killed after this time and `code` is null. @default 120000 */
   timeoutMs?: number;
 }
 
@@ -113,7 +113,7 @@ function collect(child: ChildProcess, options: RunOptions): Promise<RunResult> {
   // A program may end without reading its input.
   child.stdin?.on('error', () => {});
   child.stdin?.end(options.input ?? '');
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 120_000);
   return new Promise((resolve, reject) => {
     child.once('error', (error) => {
       clearTimeout(timer);
