@@ -1,5 +1,7 @@
 import { formatErrorForPeople, unreachable } from '../base/index.ts';
 import type { Clock, Logger, Timers } from '../base/index.ts';
+import { confirmableMs, judgeAbsence } from './absence.ts';
+import type { HeldAbsence } from './absence.ts';
 import { Backoff } from './backoff.ts';
 import type { KubeClient, ListOptions } from './client.ts';
 import { isKubeError, KubeError, kubeTimeout } from './kube-error.ts';
@@ -27,6 +29,8 @@ export interface ReflectorOptions<T, I extends string> extends ListOptions {
   readonly logger: Logger;
   /** @default 500 */
   readonly pageSize?: number;
+  /** Before the first list: there is other evidence of objects, so that an empty list needs a second one. */
+  readonly expectsEntries?: () => boolean;
 }
 
 /** Degraded: the store keeps what it last knew, and something is wrong since then. */
@@ -52,8 +56,9 @@ const longestLineBytes = 16 * 1024 * 1024;
 /**
  * Keeps a store equal to the objects of one kind: lists, watches, resumes, and lists again only when it must.
  *
- * Guarantees: the store changes only by a complete list or a single event. A failure of any kind is followed by another
- * attempt, with growing delays, for as long as it runs. An object that cannot be parsed is one malformed entry.
+ * Guarantees: the store changes only by a complete list or a single event. A list that would remove most of the store
+ * removes nothing before a second one agrees. A failure of any kind is followed by another attempt, with growing delays,
+ * for as long as it runs. An object that cannot be parsed is one malformed entry.
  * Caveat: what the store holds is always a little old, and is as old as `health` says while degraded.
  */
 export class Reflector<T, I extends string = never> {
@@ -65,6 +70,7 @@ export class Reflector<T, I extends string = never> {
   #hasBookmarks = false;
   /** The newest version seen anywhere, to recognise a list that is older. */
   #newestVersion = '';
+  #heldAbsence: HeldAbsence | undefined;
 
   constructor(options: ReflectorOptions<T, I>) {
     this.#options = options;
@@ -74,6 +80,11 @@ export class Reflector<T, I extends string = never> {
 
   get health(): ReflectorHealth {
     return this.#health;
+  }
+
+  /** Objects that the last list lacked and that stay until a second one agrees. */
+  get heldAbsences(): number {
+    return this.#options.store.heldAbsences.size;
   }
 
   /** Begins; a reflector that runs already goes on. */
@@ -101,9 +112,7 @@ export class Reflector<T, I extends string = never> {
       state = next;
       if (!isDelayed) continue;
       const delayMs = this.#backoff.nextDelayMs(this.#options.clock.monotonicMs());
-      const askedMs =
-        outcome.kind === 'failed' && outcome.error instanceof KubeError ? outcome.error.retryAfterMs : 0;
-      await pause(this.#options.timers, Math.max(delayMs, askedMs ?? 0), signal);
+      await pause(this.#options.timers, Math.max(delayMs, leastDelayMs(outcome)), signal);
     }
   }
 
@@ -120,7 +129,8 @@ export class Reflector<T, I extends string = never> {
   }
 
   async #list(state: ListingState, signal: AbortSignal): Promise<WatcherOutcome> {
-    const { client, type, pageSize = 500 } = this.#options;
+    const { client, type, clock, pageSize = 500 } = this.#options;
+    const askedMs = clock.monotonicMs();
     const items: unknown[] = [];
     let continueToken: string | undefined;
     let resourceVersion: string;
@@ -140,12 +150,17 @@ export class Reflector<T, I extends string = never> {
     if (isOlderVersion(resourceVersion, this.#newestVersion) && state.staleLists < mostStaleLists) {
       return { kind: 'stale-list' };
     }
-    this.#takeList(resourceVersion, items);
     this.#newestVersion = resourceVersion;
-    return { kind: 'listed', resourceVersion };
+    return this.#takeList({ resourceVersion, items, askedMs });
   }
 
-  #takeList(resourceVersion: string, items: readonly unknown[]): void {
+  #takeList(list: {
+    readonly resourceVersion: string;
+    readonly items: readonly unknown[];
+    readonly askedMs: number;
+  }): WatcherOutcome {
+    const { store, clock } = this.#options;
+    const { resourceVersion, items, askedMs } = list;
     const entries = new Map<ObjectKey, StoreEntry<T>>();
     const malformed = new Map<ObjectKey, MalformedObject>();
     let isComplete = true;
@@ -160,7 +175,31 @@ export class Reflector<T, I extends string = never> {
       if (found.kind === 'good') entries.set(found.entry.key, found.entry);
       else malformed.set(found.problem.key, found.problem);
     }
-    this.#options.store.replace({ resourceVersion, entries, malformed, isComplete });
+    const absent = [...store.keys()].filter((key) => !entries.has(key) && !malformed.has(key));
+    // An incomplete list says nothing about absence: it neither begins a wait nor ends one.
+    if (isComplete) this.#judgeAbsence(new Set(absent), items.length, askedMs);
+    const held = this.#heldAbsence;
+    if (held !== undefined && store.state.kind === 'unsynced')
+      return { kind: 'unconfirmed', afterMs: confirmableMs(held) - clock.monotonicMs() };
+    store.replace({ resourceVersion, entries, malformed, isComplete, ...(held && { held: held.keys }) });
+    return { kind: 'listed', resourceVersion };
+  }
+
+  #judgeAbsence(absent: ReadonlySet<ObjectKey>, listedCount: number, askedMs: number): void {
+    const { store, clock, expectsEntries } = this.#options;
+    const last = this.#heldAbsence;
+    const isExpected = store.state.kind === 'unsynced' && expectsEntries?.() === true;
+    const knownCount = store.size;
+    const nowMs = clock.monotonicMs();
+    this.#heldAbsence = judgeAbsence(
+      { absent, knownCount, listedCount, isExpected, askedMs, nowMs },
+      last && { ...last, keys: store.state.kind === 'synced' ? store.heldAbsences : last.keys },
+    );
+    const counts = { known: knownCount, absent: absent.size };
+    if (last === undefined && this.#heldAbsence !== undefined)
+      this.#warn('a list lacks most of what is known; nothing goes before a second list agrees', counts);
+    if (last !== undefined && this.#heldAbsence === undefined)
+      this.#options.logger.info('a second list tells what is gone', { ...this.#logKeys(), ...counts });
   }
 
   /** Parses, unless the store has that very version. */
@@ -196,10 +235,11 @@ export class Reflector<T, I extends string = never> {
     const giveUp = (afterMs: number) => (): void => dead.abort(kubeTimeout(this.#operation, afterMs));
     const deadlineMs = timeoutSeconds * 1000 + watchGraceMs;
     const cancelDeadline = timers.after(deadlineMs, giveUp(deadlineMs));
+    const confirmation = this.#whenConfirmable();
     let cancelSilence = (): void => {};
     const progress = { resourceVersion: from, events: 0 };
     try {
-      const life = AbortSignal.any([signal, dead.signal]);
+      const life = AbortSignal.any([signal, dead.signal, confirmation.signal]);
       const stream = await client.watch(type, this.#options, {
         resourceVersion: from,
         timeoutSeconds,
@@ -226,13 +266,25 @@ export class Reflector<T, I extends string = never> {
       }
       life.throwIfAborted();
     } catch (error) {
+      if (confirmation.signal.aborted) return { kind: 'unconfirmed', afterMs: 0 };
       return { kind: 'failed', error, resourceVersion: progress.resourceVersion };
     } finally {
       cancelDeadline();
       cancelSilence();
+      confirmation.cancel();
     }
     const isAtOnce = progress.events === 0 && clock.monotonicMs() - startMs < shortestUsefulWatchMs;
     return { kind: 'ended', resourceVersion: progress.resourceVersion, isAtOnce };
+  }
+
+  /** Aborts when what the last list lacked may be asked for again: watching ends then, and a list follows. */
+  #whenConfirmable(): { readonly signal: AbortSignal; readonly cancel: () => void } {
+    const { clock, timers } = this.#options;
+    const confirm = new AbortController();
+    const held = this.#heldAbsence;
+    if (held === undefined) return { signal: confirm.signal, cancel: () => {} };
+    const waitMs = Math.max(confirmableMs(held) - clock.monotonicMs(), 0);
+    return { signal: confirm.signal, cancel: timers.after(waitMs, () => confirm.abort()) };
   }
 
   /** Takes in one event. @returns the outcome when the watch is over with it. */
@@ -250,7 +302,7 @@ export class Reflector<T, I extends string = never> {
         return undefined;
       }
       case 'deleted':
-        this.#options.store.remove(objectKey(event.meta), event.meta.uid);
+        this.#options.store.remove(objectKey(event.meta), event.meta.uid, event.meta.resourceVersion);
         this.#advance(progress, event.meta.resourceVersion);
         return undefined;
       case 'bookmark':
@@ -288,6 +340,7 @@ export class Reflector<T, I extends string = never> {
         return this.#becomeDegraded('the API server answered with an older list than before', true);
       case 'token-expired':
       case 'ended':
+      case 'unconfirmed':
       case 'lost':
         return;
       default:
@@ -316,4 +369,12 @@ export class Reflector<T, I extends string = never> {
   #logKeys(): Record<string, unknown> {
     return { kind: this.#options.type.kind };
   }
+}
+
+/** What the server or the wait for a second list asks for, beyond the backoff. */
+function leastDelayMs(outcome: WatcherOutcome): number {
+  if (outcome.kind === 'unconfirmed') return outcome.afterMs;
+  return outcome.kind === 'failed' && outcome.error instanceof KubeError
+    ? (outcome.error.retryAfterMs ?? 0)
+    : 0;
 }

@@ -23,6 +23,8 @@ export interface ListedObjects<T> {
   readonly malformed: ReadonlyMap<ObjectKey, MalformedObject>;
   /** False when something in the list could not even be named: then absence proves nothing, and nothing is removed. */
   readonly isComplete: boolean;
+  /** Keys that the list lacks and that stay all the same, until a second list agrees. */
+  readonly held?: ReadonlySet<ObjectKey>;
 }
 
 export type StoreChange<T> =
@@ -62,6 +64,14 @@ export interface ReadableStore<T, I extends string = never> {
   values(): IterableIterator<T>;
   byIndex(index: I, value: string): readonly T[];
   readonly malformed: ReadonlyMap<ObjectKey, MalformedObject>;
+  /** Objects that a list did not have, and that stay until a second list agrees. */
+  readonly heldAbsences: ReadonlySet<ObjectKey>;
+  /**
+   * Everything that happened to objects of this kind up to this version has been taken in: by a list or by an event of
+   * an object, never by a bookmark, so it stands still at rest. It also stands still while absences are held, since
+   * the deletions behind them are not taken in. What is `malformed` was seen and is not what the store holds.
+   */
+  readonly observedVersion: string | undefined;
   subscribe(listener: (change: StoreChange<T>) => void): () => void;
   /** Resolves at the first complete list, or at once. @throws the signal's reason */
   whenSynced(signal?: AbortSignal): Promise<void>;
@@ -81,6 +91,10 @@ export class Store<T, I extends string = never> implements ReadableStore<T, I> {
   readonly #indexes = new Map<string, { find: IndexFunction<T>; keys: Map<string, Set<ObjectKey>> }>();
   readonly #listeners = new Set<(change: StoreChange<T>) => void>();
   #state: StoreState = { kind: 'unsynced' };
+  #heldAbsences = new Set<ObjectKey>();
+  /** Of a list that was not complete: what it lacks may be gone, and nobody will say so before the next one. */
+  #hasGap = false;
+  #observedVersion: string | undefined;
 
   constructor(options: StoreOptions<T, I>) {
     this.#options = options;
@@ -98,6 +112,14 @@ export class Store<T, I extends string = never> implements ReadableStore<T, I> {
 
   get malformed(): ReadonlyMap<ObjectKey, MalformedObject> {
     return this.#malformed;
+  }
+
+  get heldAbsences(): ReadonlySet<ObjectKey> {
+    return this.#heldAbsences;
+  }
+
+  get observedVersion(): string | undefined {
+    return this.#observedVersion;
   }
 
   get(key: ObjectKey): T | undefined {
@@ -146,16 +168,20 @@ export class Store<T, I extends string = never> implements ReadableStore<T, I> {
     });
   }
 
-  /** Takes in a whole list. What it does not have is gone, unless the list is incomplete. */
+  /** Takes in a whole list. What it does not have is gone, unless it is held or the list is incomplete. */
   replace(list: ListedObjects<T>): void {
     const changes: StoreChange<T>[] = [];
     for (const entry of list.entries.values()) changes.push(...this.#set(entry));
     for (const problem of list.malformed.values()) changes.push(...this.#setMalformed(problem));
+    const isGone = (key: ObjectKey): boolean =>
+      !list.entries.has(key) && !list.malformed.has(key) && list.held?.has(key) !== true;
     if (list.isComplete) {
-      const isAbsent = (key: ObjectKey): boolean => !list.entries.has(key) && !list.malformed.has(key);
-      for (const key of [...this.#malformed.keys()].filter(isAbsent)) this.#malformed.delete(key);
-      for (const key of [...this.#entries.keys()].filter(isAbsent)) changes.push(...this.#unset(key, true));
+      for (const key of [...this.#malformed.keys()].filter(isGone)) this.#malformed.delete(key);
+      for (const key of [...this.#entries.keys()].filter(isGone)) changes.push(...this.#unset(key, true));
+      this.#heldAbsences = new Set(list.held);
     }
+    this.#hasGap = !list.isComplete;
+    if (this.#isWhole) this.#observedVersion = list.resourceVersion;
     const lists = this.#state.kind === 'synced' ? this.#state.lists : 0;
     this.#state = { kind: 'synced', resourceVersion: list.resourceVersion, lists: lists + 1 };
     for (const change of changes) this.#tell(change);
@@ -165,20 +191,42 @@ export class Store<T, I extends string = never> implements ReadableStore<T, I> {
   /** Takes in one new version. An older version of the same object, a late echo, changes nothing. */
   put(entry: StoreEntry<T>): void {
     if (this.#isEcho(entry)) return;
-    for (const change of this.#set(entry)) this.#tell(change);
+    const changes = this.#set(entry);
+    this.#observe(entry.key, entry.resourceVersion);
+    for (const change of changes) this.#tell(change);
   }
 
   /** Remembers a version that could not be parsed. */
   putMalformed(problem: MalformedObject): void {
     if (this.#isEcho(problem)) return;
-    for (const change of this.#setMalformed(problem)) this.#tell(change);
+    const changes = this.#setMalformed(problem);
+    this.#observe(problem.key, problem.resourceVersion);
+    for (const change of changes) this.#tell(change);
   }
 
-  /** Takes in a deletion. One of a namesake with another uid is an echo from before our object was made. */
-  remove(key: ObjectKey, uid: string): void {
+  /**
+   * Takes in a deletion. One of a namesake with another uid is an echo from before our object was made.
+   *
+   * @param resourceVersion of the deletion
+   */
+  remove(key: ObjectKey, uid: string, resourceVersion: string): void {
+    const isEcho = this.#entries.has(key) && this.#entries.get(key)?.uid !== uid;
     if (this.#malformed.get(key)?.uid === uid) this.#malformed.delete(key);
-    if (this.#entries.get(key)?.uid !== uid) return;
-    for (const change of this.#unset(key, false)) this.#tell(change);
+    const changes = isEcho ? [] : this.#unset(key, false);
+    if (!isEcho) this.#observe(key, resourceVersion);
+    for (const change of changes) this.#tell(change);
+  }
+
+  /** Nothing that happened is missing here: what lists lacked is gone. */
+  get #isWhole(): boolean {
+    return this.#heldAbsences.size === 0 && !this.#hasGap;
+  }
+
+  /** An event settles whether its object is there. */
+  #observe(key: ObjectKey, version: string): void {
+    this.#heldAbsences.delete(key);
+    const last = this.#observedVersion;
+    if (last !== undefined && this.#isWhole && isOlderVersion(last, version)) this.#observedVersion = version;
   }
 
   #isEcho({ key, uid, resourceVersion }: StoreEntry<T> | MalformedObject): boolean {

@@ -3,11 +3,13 @@ import { isKubeError } from './kube-error.ts';
 
 /**
  * Where a watcher stands. It begins by listing; a complete list leads to watching from the list's version; a watch that
- * ends, breaks or falls silent resumes where it was; only a version that the server has forgotten leads back to a list.
+ * ends, breaks or falls silent resumes where it was; only a version that the server has forgotten, an event that was lost
+ * and a list that must be confirmed lead back to a list.
  *
  *   listing ── listed ──► watching ──► watching ──► …
  *      ▲                     │
- *      └─ expired, lost ─────┘
+ *      └─ expired, lost, ────┘
+ *         unconfirmed
  */
 export type WatcherState = ListingState | { readonly kind: 'watching'; readonly resourceVersion: string };
 
@@ -28,6 +30,8 @@ export type WatcherOutcome =
   | { readonly kind: 'stale-list' }
   /** @property resourceVersion of the last event, where watching goes on */
   | { readonly kind: 'ended'; readonly resourceVersion: string; readonly isAtOnce: boolean }
+  /** A second list must say whether what the last one lacked is gone; not before `afterMs`. */
+  | { readonly kind: 'unconfirmed'; readonly afterMs: number }
   /** An event could not be read, so the store may lack a change that no later event repeats. */
   | { readonly kind: 'lost' }
   | { readonly kind: 'failed'; readonly error: unknown; readonly resourceVersion?: string };
@@ -61,6 +65,7 @@ export function decideNext(state: WatcherState, outcome: WatcherOutcome): Watche
         next: { kind: 'watching', resourceVersion: outcome.resourceVersion },
         isDelayed: outcome.isAtOnce,
       };
+    case 'unconfirmed':
     case 'lost':
       return { next: firstState, isDelayed: true };
     case 'failed':

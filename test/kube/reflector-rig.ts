@@ -39,7 +39,7 @@ export interface ReflectorScript {
 export async function startReflector(
   t: TestContext,
   script: ReflectorScript,
-  options: { readonly pageSize?: number } = {},
+  options: { readonly pageSize?: number; readonly expectsEntries?: () => boolean } = {},
 ): Promise<ReflectorRig> {
   const lists: ScriptedRequest[] = [];
   const watches: ScriptedRequest[] = [];

@@ -75,9 +75,9 @@ describe('store', () => {
   it('ignores the deletion of a namesake that was there before', () => {
     const { store } = openStore();
     store.put(entry('a', 10, [], 'new'));
-    store.remove('a', 'old');
+    store.remove('a', 'old', '8');
     assert.equal(store.size, 1);
-    store.remove('a', 'new');
+    store.remove('a', 'new', '9');
     assert.equal(store.size, 0);
   });
 
@@ -102,7 +102,7 @@ describe('store', () => {
     const { store } = openStore();
     for (const key of ['a', 'b', 'c']) store.putMalformed(malformed(key, 1));
     store.put(entry('a', 2));
-    store.remove('b', 'uid-b');
+    store.remove('b', 'uid-b', '9');
     assert.deepEqual([...store.malformed.keys()], ['c']);
     store.replace(listOf(5, [entry('a', 2)]));
     assert.equal(store.malformed.size, 0);
@@ -165,6 +165,56 @@ describe('store', () => {
     assert.equal(errors.length, 1);
   });
 
+  it('claims to have observed what lists and events told, and no more', () => {
+    const { store } = openStore();
+    store.put(entry('early', 3));
+    assert.equal(store.observedVersion, undefined, 'an event before the first list tells of one object only');
+    store.replace(listOf(5, [entry('a', 1)]));
+    assert.equal(store.observedVersion, '5');
+    store.put(entry('a', 7));
+    assert.equal(store.observedVersion, '7');
+    store.put(entry('a', 6));
+    assert.equal(store.observedVersion, '7', 'an echo moves nothing back');
+    store.remove('a', 'uid-a', '9');
+    assert.equal(store.observedVersion, '9');
+    store.putMalformed(malformed('b', 11));
+    assert.equal(store.observedVersion, '11', 'seen; that it cannot be read is said by malformed');
+    store.replace(listOf(4, []));
+    assert.equal(store.observedVersion, '4', 'a restored backup is the truth now');
+  });
+
+  it('claims nothing new while a list may have hidden a deletion', () => {
+    const { store } = openStore();
+    store.replace(listOf(5, [entry('a', 1), entry('b', 2)]));
+    store.replace(listOf(8, [entry('a', 1)], [], false));
+    store.put(entry('a', 9));
+    assert.equal(store.observedVersion, '5');
+    store.replace(listOf(10, [entry('a', 9), entry('b', 2)]));
+    assert.equal(store.observedVersion, '10');
+  });
+
+  it('keeps what a list lacks and holds, until an event or another list settles it', () => {
+    const { store, changes } = openStore();
+    const keys = ['a', 'b', 'c'];
+    store.replace(
+      listOf(
+        5,
+        keys.map((key) => entry(key, 1)),
+      ),
+    );
+    store.replace({ ...listOf(8, []), held: new Set(keys) });
+    assert.equal(store.size, 3);
+    store.put(entry('a', 9));
+    assert.deepEqual([...store.heldAbsences], ['b', 'c']);
+    assert.equal(store.observedVersion, '5', 'the deletions up to 8 are not taken in');
+    store.remove('b', 'uid-b', '10');
+    assert.deepEqual([...store.heldAbsences], ['c']);
+    store.replace(listOf(12, [entry('a', 9)]));
+    assert.deepEqual([...store.heldAbsences], []);
+    assert.equal(store.observedVersion, '12');
+    assert.deepEqual(changes.slice(3), ['changed a', 'removed b', 'removed c by absence']);
+  });
+
   it('has in its indexes what a search through all objects finds', () => {
     const key = fc.constantFrom('a', 'b', 'c', 'd');
     const tags = fc.uniqueArray(fc.constantFrom('x', 'y', 'z'));
@@ -185,7 +235,7 @@ describe('store', () => {
         const { store } = openStore();
         for (const one of steps) {
           if (one.kind === 'put') store.put(entry(one.key, one.version, one.tags, one.uid));
-          else if (one.kind === 'remove') store.remove(one.key, one.uid);
+          else if (one.kind === 'remove') store.remove(one.key, one.uid, '60');
           else
             store.replace(
               listOf(

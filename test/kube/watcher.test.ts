@@ -83,6 +83,13 @@ describe('watcher', () => {
       firstState,
       true,
     ],
+    [
+      'a list that must be confirmed leads to another list',
+      watching('7'),
+      { kind: 'unconfirmed', afterMs: 0 },
+      firstState,
+      true,
+    ],
     ['an event that cannot be read leads to a list', watching('7'), { kind: 'lost' }, firstState, true],
     ['a list that failed is tried again', firstState, failed('LVS_KUBE_SERVER'), firstState, true],
     [
