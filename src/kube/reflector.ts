@@ -1,5 +1,5 @@
-import { formatErrorForPeople, unreachable } from '../base/index.ts';
-import type { Clock, Logger, Timers } from '../base/index.ts';
+import { formatErrorForPeople, isLvsError, unreachable } from '../base/index.ts';
+import type { Clock, ErrorCode, Logger, Timers } from '../base/index.ts';
 import { confirmableMs, judgeAbsence } from './absence.ts';
 import type { HeldAbsence } from './absence.ts';
 import { Backoff } from './backoff.ts';
@@ -31,13 +31,21 @@ export interface ReflectorOptions<T, I extends string> extends ListOptions {
   readonly pageSize?: number;
   /** Before the first list: there is other evidence of objects, so that an empty list needs a second one. */
   readonly expectsEntries?: () => boolean;
+  /** Called when `health` has changed. */
+  readonly onHealth?: (health: ReflectorHealth) => void;
 }
 
 /** Degraded: the store keeps what it last knew, and something is wrong since then. */
 export type ReflectorHealth =
   | { readonly kind: 'starting' }
   | { readonly kind: 'healthy' }
-  | { readonly kind: 'degraded'; readonly error: string; readonly sinceMs: number };
+  | {
+      readonly kind: 'degraded';
+      readonly error: string;
+      /** Of the error, where it is one of ours: a kind that is not installed calls for another advice than silence. */
+      readonly code: ErrorCode | undefined;
+      readonly sinceMs: number;
+    };
 
 /** As client-go and kube-rs do. */
 const backoffLimits = { firstMs: 800, longestMs: 30_000, forgetMs: 120_000 };
@@ -334,7 +342,7 @@ export class Reflector<T, I extends string = never> {
       case 'failed': {
         // A version that expired is the ordinary end of a long silence.
         const isOrdinary = isKubeError(outcome.error, 'LVS_KUBE_EXPIRED');
-        return this.#becomeDegraded(formatErrorForPeople(outcome.error), !isOrdinary);
+        return this.#becomeDegraded(outcome.error, !isOrdinary);
       }
       case 'stale-list':
         return this.#becomeDegraded('the API server answered with an older list than before', true);
@@ -349,14 +357,18 @@ export class Reflector<T, I extends string = never> {
   }
 
   #becomeHealthy(): void {
+    if (this.#health.kind === 'healthy') return;
     if (this.#health.kind === 'degraded') this.#options.logger.info('watching again', this.#logKeys());
     this.#health = { kind: 'healthy' };
+    this.#options.onHealth?.(this.#health);
   }
 
-  #becomeDegraded(error: string, isNews: boolean): void {
+  #becomeDegraded(cause: unknown, isNews: boolean): void {
     const last = this.#health;
+    const error = formatErrorForPeople(cause);
     const sinceMs = last.kind === 'degraded' ? last.sinceMs : this.#options.clock.monotonicMs();
-    this.#health = { kind: 'degraded', error, sinceMs };
+    this.#health = { kind: 'degraded', error, code: isLvsError(cause) ? cause.code : undefined, sinceMs };
+    if (last.kind !== 'degraded' || last.error !== error) this.#options.onHealth?.(this.#health);
     if (isNews && (last.kind !== 'degraded' || last.error !== error)) {
       this.#warn('cannot follow the API server; what was known stays', { reason: error });
     }

@@ -351,6 +351,12 @@ export const builtInTypes: readonly ResourceType[] = [
     group: 'discovery.k8s.io',
     columns: [column('AddressType', '.addressType'), age],
   }),
+  builtIn('ServiceCIDR', 'servicecidrs', struct({ spec: struct({ cidrs: texts }), status: anything }), {
+    group: 'networking.k8s.io',
+    isClusterWide: true,
+    hasStatus: true,
+    columns: [column('CIDRs', '.spec.cidrs'), age],
+  }),
   builtIn('Lease', 'leases', lease, {
     group: 'coordination.k8s.io',
     columns: [column('Holder', '.spec.holderIdentity'), age],

@@ -11,6 +11,7 @@ const ranks: Readonly<Record<string, number>> = {
   api: 1,
   kube: 1,
   netlink: 1,
+  cluster: 2,
   ipvs: 2,
   link: 2,
   manifests: 2,

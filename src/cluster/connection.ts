@@ -1,0 +1,71 @@
+import { LvsError, tryParseIpAddress } from '../base/index.ts';
+import type { Clock, IpAddress, Timers } from '../base/index.ts';
+import { inClusterCredentials, KubeClient, kubeconfigCredentials, openTransport } from '../kube/index.ts';
+import type { CredentialSource } from '../kube/index.ts';
+
+export interface ConnectClusterOptions {
+  /** Undefined: the service account of the pod that we run in. */
+  readonly kubeconfig?: { readonly file: string; readonly context?: string } | undefined;
+  /** KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT, which every pod has. */
+  readonly service?: { readonly host: string; readonly port: string } | undefined;
+  /** Where the service account is mounted. @default /var/run/secrets/kubernetes.io/serviceaccount */
+  readonly serviceAccountFolder?: string;
+  /** As the API server's audit log shows it. */
+  readonly userAgent: string;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** 0 ≤ random() < 1 */
+  readonly random: () => number;
+}
+
+/** A conversation with one cluster, and the time that it lives by. */
+export interface ClusterConnection {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: () => number;
+  /** The address that we call the API server by, when it is an address and not a name. */
+  serverAddress(): Promise<IpAddress | undefined>;
+  /** Ends every request, watch and connection. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a conversation; nothing is sent before somebody asks. The API server may be away: that is for each request, and
+ * for each watch, to live with.
+ * @throws LvsError LVS_KUBE_CONFIG when there are no credentials to be had.
+ */
+export function connectCluster(options: ConnectClusterOptions): ClusterConnection {
+  const { clock, timers, random, userAgent } = options;
+  const credentials = findCredentials(options);
+  const transport = openTransport({ credentials, clock, timers, userAgent });
+  return {
+    client: new KubeClient(transport),
+    clock,
+    timers,
+    random,
+    serverAddress: async () => {
+      const { hostname } = new URL((await credentials.read(false)).server);
+      return tryParseIpAddress(hostname.replace(/^\[(.*)\]$/, '$1'));
+    },
+    close: () => transport.close(),
+  };
+}
+
+function findCredentials(options: ConnectClusterOptions): CredentialSource {
+  const { kubeconfig, service, serviceAccountFolder } = options;
+  if (kubeconfig !== undefined) return kubeconfigCredentials(kubeconfig);
+  if (service === undefined || service.host === '' || service.port === '') {
+    throw new LvsError(
+      'LVS_KUBE_CONFIG',
+      'This process runs in no pod, so there is no service account to use.',
+      {
+        hint: 'Name a kubeconfig with --kubeconfig, or run without a cluster by --manifests.',
+      },
+    );
+  }
+  return inClusterCredentials({
+    ...service,
+    ...(serviceAccountFolder === undefined ? {} : { folder: serviceAccountFolder }),
+  });
+}

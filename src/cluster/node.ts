@@ -1,0 +1,42 @@
+import type { Cidr, IpAddress } from '../base/index.ts';
+import type { KubeObject } from '../kube/index.ts';
+import { readAddresses, readNetworks } from './networks.ts';
+import { fieldsOf, listOf, textMapOf, textOf, textsOf } from './read-fields.ts';
+
+/** What the operator needs to know of a Node; the rest of a Node is large and changes every few minutes. */
+export interface NodeRecord {
+  readonly name: string;
+  readonly uid: string;
+  /** Internal and external ones alike: none of them may become a virtual address. */
+  readonly addresses: readonly IpAddress[];
+  readonly podCidrs: readonly Cidr[];
+  readonly isReady: boolean;
+  /** Cordoned. */
+  readonly isUnschedulable: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Nodes with this label, whatever its value, are directors. */
+export const directorLabel = 'networking.lvs-operator.io/director';
+
+export function isDirectorNode(node: Pick<NodeRecord, 'labels'>): boolean {
+  return Object.hasOwn(node.labels, directorLabel);
+}
+
+export function parseNode({ metadata, spec, status }: KubeObject): NodeRecord {
+  const { podCIDR, podCIDRs, unschedulable } = fieldsOf(spec);
+  const { addresses, conditions } = fieldsOf(status);
+  const podNetworks = textsOf(podCIDRs);
+  return {
+    name: metadata.name,
+    uid: metadata.uid ?? '',
+    addresses: readAddresses(listOf(addresses).map((entry) => textOf(fieldsOf(entry)['address']) ?? '')),
+    podCidrs: readNetworks(podNetworks.length > 0 ? podNetworks : [textOf(podCIDR) ?? '']),
+    isReady: listOf(conditions).some((condition) => {
+      const { type, status: holds } = fieldsOf(condition);
+      return type === 'Ready' && holds === 'True';
+    }),
+    isUnschedulable: unschedulable === true,
+    labels: textMapOf(metadata['labels']),
+  };
+}
