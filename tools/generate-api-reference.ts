@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { apiGroup, apiVersion, kindReferences } from '../src/api/index.ts';
+import { apiGroup, apiVersion, kindReferences, virtualServiceLabel } from '../src/api/index.ts';
 import type { KindReference, OpenApiSchema } from '../src/api/index.ts';
 
 const examplesFolder = path.resolve(import.meta.dirname, '../examples');
@@ -12,7 +12,42 @@ const exampleFiles: Readonly<Record<string, string>> = {
   AddressPool: 'address-pool.yaml',
 };
 
-const configurationExample = `apiVersion: ${apiVersion}
+/** Kinds that no folder of manifests holds. */
+const inlineExamples: Readonly<Record<string, string>> = {
+  RealServerSlice: `apiVersion: ${apiVersion}
+kind: RealServerSlice
+metadata:
+  name: shop-stable-7hq2x
+  labels:
+    ${virtualServiceLabel}: shop
+spec:
+  virtualServiceName: shop
+  realServerName: shop-stable
+  ports:
+    - name: https
+      port: 8443
+  endpoints:
+    - address: 198.51.100.101
+      phase: Serving
+      weight: 85
+      nodeName: node-a
+      podUID: 0d4a9a3b-5a51-4b52-9c6c-6b8f7d0f8a11
+    - address: 198.51.100.102
+      phase: Draining
+      deadline: 2026-01-31T12:05:00Z
+      nodeName: node-b
+      podUID: 5b0b7d53-4a76-4d8e-9f0e-2a5ad0a1c2de
+`,
+  Director: `apiVersion: ${apiVersion}
+kind: Director
+metadata:
+  # The name of its node.
+  name: node-a
+spec:
+  maintenance:
+    reason: New network card, until noon.
+`,
+  DirectorConfiguration: `apiVersion: ${apiVersion}
 kind: DirectorConfiguration
 uplinks:
   # Virtual addresses of this network are bound to eth1 and announced there.
@@ -22,7 +57,8 @@ uplinks:
 reservedCIDRs: [198.51.100.0/28]
 timeouts:
   tcpSeconds: 1800
-`;
+`,
+};
 
 interface FieldRow {
   readonly path: string;
@@ -52,7 +88,7 @@ How to read the tables:
   no bits set below its prefix; an address alone is the network of that one address.
 - Names are lower-case letters, digits and \`-\`, beginning and ending with a letter or digit: at most 63 of them for ports
   and namespaces. Names of objects have up to 253 and may also contain \`.\`.
-- \`status\` is not shown: it is written by programs, never by people.
+- \`status\` has a table of its own. It is written by the operator, never by people, and fields may be absent from it.
 
 The rules under each table bind several fields of one object. A director refuses an object that breaks one, and names
 the rule and the field; an API server refuses it already when it is written. Only a director knows the order of
@@ -75,11 +111,19 @@ ${renderExample(reference.kind)}\`\`\`
 | Field | Type | Default | Limits | Meaning |
 | --- | --- | --- | --- | --- |
 ${rows.map(renderRow).join('\n')}
+${renderRules(reference)}${renderStatus(reference)}`;
+}
 
-Rules:
+function renderRules({ rules }: KindReference): string {
+  return rules.length === 0 ? '' : `\nRules:\n\n${rules.map(renderRule).join('\n')}\n`;
+}
 
-${reference.rules.map(renderRule).join('\n')}
-`;
+function renderStatus({ status }: KindReference): string {
+  if (status === undefined) return '';
+  const rows = fieldRows(status, 'status.').map(({ path: field, schema }) =>
+    renderCells([`\`${field}\``, typeWords(schema), schema.description ?? '']),
+  );
+  return `\nWhat the operator says of it:\n\n| Field | Type | Meaning |\n| --- | --- | --- |\n${rows.join('\n')}\n`;
 }
 
 function renderResource({ resource }: KindReference): string {
@@ -96,7 +140,7 @@ function renderResource({ resource }: KindReference): string {
 
 function renderExample(kind: string): string {
   const file = exampleFiles[kind];
-  if (file === undefined) return configurationExample;
+  if (file === undefined) return inlineExamples[kind] ?? '';
   const documents = readFileSync(path.join(examplesFolder, file), 'utf8').split(/^---\n/m);
   const document = documents.find((text) => text.includes(`\nkind: ${kind}\n`));
   if (document === undefined) throw new Error(`examples/${file} has no ${kind}.`);
@@ -124,6 +168,10 @@ function renderRow({ path: field, schema, isRequired }: FieldRow): string {
     limitWords(schema).join('; '),
     schema.description ?? '',
   ];
+  return renderCells(cells);
+}
+
+function renderCells(cells: readonly string[]): string {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
 }
 
@@ -136,7 +184,8 @@ const typeNames: Readonly<Record<OpenApiSchema['type'], string>> = {
   boolean: 'true or false',
 };
 
-function typeWords({ type, items, enum: words }: OpenApiSchema): string {
+function typeWords({ type, items, enum: words, additionalProperties }: OpenApiSchema): string {
+  if (additionalProperties !== undefined) return `mapping of text to ${typeWords(additionalProperties)}`;
   if (items !== undefined)
     return `list of ${items.type === 'object' ? 'mappings' : items.enum === undefined ? typeWords(items) : 'words'}`;
   return words === undefined ? typeNames[type] : 'one word';
@@ -153,13 +202,14 @@ function renderDefault(schema: OpenApiSchema): string {
 }
 
 function limitWords(schema: OpenApiSchema): string[] {
-  const { minimum, maximum, minItems = 0, maxItems, items, enum: words, maxLength } = schema;
+  const { minimum, maximum, minItems = 0, maxItems, maxProperties, items, enum: words, maxLength } = schema;
   const limits: string[] = [];
   if (words !== undefined) limits.push(words.map((word) => `\`${word}\``).join(', '));
   if (minimum !== undefined && maximum !== undefined) limits.push(`${minimum} to ${maximum}`);
   if (maxItems !== undefined) {
     limits.push(minItems === 0 ? `at most ${maxItems} entries` : `${minItems} to ${maxItems} entries`);
   }
+  if (maxProperties !== undefined) limits.push(`at most ${maxProperties} entries`);
   const form = schema['x-lvs-form'];
   // What a name looks like is told once, at the top.
   if (form !== undefined) limits.push(form.replace(/: .*/, ''));

@@ -1,5 +1,6 @@
 import type { AddressPoolSpec } from './address-pool.ts';
 import { duplicateViolations, twoSpellings } from './duplicates.ts';
+import { selectorCel, selectorPromise, selectorViolations } from './label-selector.ts';
 import type { ResourceRule } from './problem.ts';
 
 /** What the structure of an AddressPool cannot say. Paths begin at the object. */
@@ -22,6 +23,13 @@ export const addressPoolRules: readonly ResourceRule<AddressPoolSpec>[] = [
     promise: 'A namespace is listed once.',
     violations: ({ namespaces }) => duplicateViolations(namespaces, (name) => name, ['spec', 'namespaces']),
     cel: [],
+  },
+  {
+    name: 'SelectorValues',
+    promise: selectorPromise,
+    violations: ({ namespaceSelector }) =>
+      selectorViolations(namespaceSelector, ['spec', 'namespaceSelector']),
+    cel: selectorCel(['spec', 'namespaceSelector']),
   },
   {
     name: 'DefaultPoolEmpty',

@@ -9,7 +9,7 @@ export interface Condition<Type extends string = string> {
   /** RFC 3339; moves only when `status` changes. */
   readonly lastTransitionTime: string;
   /** Generation of the object that this was judged on. */
-  readonly observedGeneration?: number;
+  readonly observedGeneration?: number | undefined;
 }
 
 export type ConditionVerdict<Type extends string = string> = Omit<Condition<Type>, 'lastTransitionTime'>;

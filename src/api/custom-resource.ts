@@ -1,9 +1,10 @@
 import { kindDescriptions } from './kinds.ts';
-import type { KindDescription, PrinterColumn } from './kinds.ts';
+import type { KindDescription } from './kinds.ts';
 import { apiGroup, apiVersion } from './metadata.ts';
 import { openApiSchema, withRules } from './open-api.ts';
 import type { OpenApiSchema } from './open-api.ts';
-import { statusSchema } from './status-schema.ts';
+import type { PrinterColumn } from './printer-columns.ts';
+import { statusOpenApi } from './status-open-api.ts';
 
 /** The part of apiextensions.k8s.io/v1 CustomResourceDefinition that we use. */
 export interface CustomResourceDefinition {
@@ -26,19 +27,12 @@ export interface CustomResourceDefinition {
       readonly served: true;
       readonly storage: true;
       readonly schema: { readonly openAPIV3Schema: OpenApiSchema };
-      readonly subresources: { readonly status: Readonly<Record<string, never>> };
+      readonly subresources?: { readonly status: Readonly<Record<string, never>> };
       readonly additionalPrinterColumns: readonly PrinterColumn[];
       readonly selectableFields?: readonly { readonly jsonPath: string }[];
     }[];
   };
 }
-
-const age: PrinterColumn = {
-  name: 'Age',
-  type: 'date',
-  description: 'Time since the object was created.',
-  jsonPath: '.metadata.creationTimestamp',
-};
 
 /** One definition per kind: structure, limits and defaults from the schemas, and the rules of one object as CEL. */
 export function customResourceDefinitions(): readonly CustomResourceDefinition[] {
@@ -68,8 +62,8 @@ function customResourceDefinition(description: KindDescription): CustomResourceD
           served: true,
           storage: true,
           schema: { openAPIV3Schema: objectSchema(description) },
-          subresources: { status: {} },
-          additionalPrinterColumns: [...columns, age],
+          ...(description.status === undefined ? {} : { subresources: { status: {} } }),
+          additionalPrinterColumns: columns,
           ...(selectableFields.length === 0
             ? {}
             : { selectableFields: selectableFields.map((jsonPath) => ({ jsonPath })) }),
@@ -79,7 +73,8 @@ function customResourceDefinition(description: KindDescription): CustomResourceD
   };
 }
 
-function objectSchema({ kind, purpose, spec, rules }: KindDescription): OpenApiSchema {
+function objectSchema({ kind, purpose, spec, status, rules }: KindDescription): OpenApiSchema {
+  const specSchema = openApiSchema(spec, { forms: false });
   const schema: OpenApiSchema = {
     description: purpose,
     type: 'object',
@@ -88,10 +83,10 @@ function objectSchema({ kind, purpose, spec, rules }: KindDescription): OpenApiS
       kind: { description: `What the object is: ${kind}.`, type: 'string' },
       // An API server describes metadata itself, and refuses a definition that says more about it than its type.
       metadata: { type: 'object' },
-      spec: { description: `What is wanted of the ${kind}.`, ...openApiSchema(spec, { forms: false }) },
-      status: statusSchema,
+      spec: { description: `What is wanted of the ${kind}.`, ...specSchema },
+      ...(status === undefined ? {} : { status: statusOpenApi(status, { forms: false }) }),
     },
-    required: ['spec'],
+    ...(specSchema.default === undefined ? { required: ['spec'] } : {}),
   };
   return withRules(
     schema,

@@ -15,6 +15,8 @@ interface Misfit {
   readonly code?: string | undefined;
   readonly input?: unknown;
   readonly keys?: readonly string[];
+  /** What is wrong with a key. */
+  readonly issues?: readonly { readonly message?: string }[];
 }
 
 /**
@@ -47,6 +49,14 @@ function unknownFieldMessages(
       ? `is not a field here; known fields are ${known.join(', ')}`
       : `is not a field here; did you mean "${nearest}"?`;
   });
+}
+
+/**
+ * An object that skips fields it does not know: what our own programs write for each other, which may be a version
+ * apart, and statuses. An API server drops what its definition does not know.
+ */
+export function lenientFields<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.object(shape, { error: (misfit: Misfit) => wanted('a mapping of fields', misfit.input) });
 }
 
 /** A whole number within limits, both included. */
@@ -105,6 +115,43 @@ export function objectName(what: string) {
     /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
     253,
   );
+}
+
+/** Text that people read; any characters. */
+export function words(what: string, maxLength: number) {
+  const error = (misfit: Misfit) => wanted(`${what}, at most ${maxLength} characters`, misfit.input);
+  return z
+    .string({ error })
+    .max(maxLength, { error })
+    .meta({ [formKey]: what });
+}
+
+/** A moment in RFC 3339 that `Date.parse` reads. */
+export function timestamp() {
+  const what = 'a time such as 2026-01-31T12:00:00Z';
+  return text(what, /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/, 64)
+    .refine((written) => Number.isFinite(Date.parse(written)), {
+      error: (misfit: Misfit) => wanted(what, misfit.input),
+    })
+    .meta({ [formKey]: what, format: 'date-time' });
+}
+
+/** Text by text, such as labels. @param key what every key must be. */
+export function textMap<Key extends z.ZodType<string, string>, Value extends z.ZodType>(
+  key: Key,
+  value: Value,
+  maxProperties: number,
+) {
+  const error = (misfit: Misfit) =>
+    misfit.code === 'invalid_key'
+      ? (misfit.issues?.[0]?.message ?? 'is no key that may stand here')
+      : wanted('a mapping of text to text', misfit.input);
+  return z
+    .record(key, value, { error })
+    .refine((map) => Object.keys(map).length <= maxProperties, {
+      error: () => `must have at most ${maxProperties} entries`,
+    })
+    .meta({ maxProperties });
 }
 
 /** A list with limits on its length. Whoever applies it in Kubernetes owns the whole of it. */

@@ -8,7 +8,7 @@
  * together: that is `plan`.
  */
 export { apiGroup, apiVersion } from './metadata.ts';
-export type { Metadata, NamespacedMetadata } from './metadata.ts';
+export type { ControllerRef, Metadata, NamespacedMetadata } from './metadata.ts';
 export { formatObjectRef, objectRefOf } from './object-ref.ts';
 export type { ObjectRef } from './object-ref.ts';
 export { formatFieldPath } from './problem.ts';
@@ -25,9 +25,31 @@ export type {
 } from './virtual-service.ts';
 export { defaultTunnel } from './forwarding.ts';
 export type { Forwarding, ForwardingOverride, TunnelSpec } from './forwarding.ts';
+export { describeVirtualServiceStatus, readVirtualServiceStatus } from './virtual-service-status.ts';
+export type {
+  VirtualServiceStatus,
+  VirtualServiceStatusAddress,
+  VirtualServiceStatusPort,
+} from './virtual-service-status.ts';
 export type { RealServerResource, RealServerSpec } from './real-server.ts';
+export { describeRealServerStatus, readRealServerStatus } from './real-server-status.ts';
+export type { RealServerStatus, RealServerStatusEndpoint } from './real-server-status.ts';
+export { maxSliceEndpoints, virtualServiceLabel } from './real-server-slice.ts';
+export type {
+  Endpoint,
+  EndpointPhase,
+  RealServerSliceResource,
+  RealServerSliceSpec,
+} from './real-server-slice.ts';
+export { matchesLabels } from './label-selector.ts';
+export type { LabelSelector } from './label-selector.ts';
 export { isNamespaceAdmitted } from './address-pool.ts';
 export type { AddressPoolResource, AddressPoolSpec } from './address-pool.ts';
+export { readAddressPoolStatus } from './address-pool-status.ts';
+export type { AddressPoolStatus, QuarantinedAddress } from './address-pool-status.ts';
+export type { DirectorResource, DirectorSpec } from './director.ts';
+export { maxDirectorExceptions, readDirectorStatus } from './director-status.ts';
+export type { DirectorDrain, DirectorRefusal, DirectorStatus } from './director-status.ts';
 export { isResourceList, parseResource, readObjectRef, resourceKinds } from './parse-resource.ts';
 export type { Resource, ResourceKind, ResourceResult } from './parse-resource.ts';
 export { defaultDirectorConfiguration, parseDirectorConfiguration } from './director-configuration.ts';

@@ -1,21 +1,26 @@
 import type * as z from 'zod';
 import { addressPoolRules } from './address-pool-rules.ts';
+import { addressPoolStatusSchema } from './address-pool-status.ts';
 import { addressPoolSpecSchema } from './address-pool.ts';
 import type { CelRule } from './cel.ts';
+import { directorStatusSchema } from './director-status.ts';
+import { directorSpecSchema } from './director.ts';
+import {
+  addressPoolColumns,
+  directorColumns,
+  realServerColumns,
+  realServerSliceColumns,
+  virtualServiceColumns,
+} from './printer-columns.ts';
+import type { PrinterColumn } from './printer-columns.ts';
 import { realServerRules } from './real-server-rules.ts';
+import { realServerSliceRules } from './real-server-slice-rules.ts';
+import { realServerSliceSpecSchema } from './real-server-slice.ts';
+import { realServerStatusSchema } from './real-server-status.ts';
 import { realServerSpecSchema } from './real-server.ts';
 import { virtualServiceRules } from './virtual-service-rules.ts';
+import { virtualServiceStatusSchema } from './virtual-service-status.ts';
 import { virtualServiceSpecSchema } from './virtual-service.ts';
-
-export interface PrinterColumn {
-  readonly name: string;
-  readonly type: 'string' | 'integer' | 'boolean' | 'date';
-  readonly description: string;
-  /** One value of the object; lists print as raw JSON. */
-  readonly jsonPath: string;
-  /** 1: only with `kubectl get -o wide`. */
-  readonly priority?: 1;
-}
 
 /** What Kubernetes and the reference need to know of a kind beside its fields. */
 export interface KindDescription {
@@ -24,9 +29,13 @@ export interface KindDescription {
   readonly singular: string;
   readonly shortName: string;
   readonly scope: 'Namespaced' | 'Cluster';
+  /** Written by the operator for itself; people may look. */
+  readonly isInternal?: true;
   /** Whole sentences: `kubectl explain` and the reference begin with them. */
   readonly purpose: string;
   readonly spec: z.ZodType;
+  /** Undefined: the kind has none. */
+  readonly status: z.ZodObject | undefined;
   readonly rules: readonly {
     readonly name: string;
     readonly promise: string;
@@ -49,35 +58,9 @@ export const kindDescriptions: readonly KindDescription[] = [
       'A VirtualService is what clients connect to: virtual addresses and ports, and how their connections are spread ' +
       'over the real servers behind them. RealServer objects of the same namespace name it.',
     spec: virtualServiceSpecSchema,
+    status: virtualServiceStatusSchema,
     rules: virtualServiceRules,
-    columns: [
-      {
-        name: 'Scheduler',
-        type: 'string',
-        description: 'How the kernel chooses the real server of a new connection.',
-        jsonPath: '.spec.scheduler',
-      },
-      {
-        name: 'Forwarding',
-        type: 'string',
-        description: 'How packets reach the real servers.',
-        jsonPath: '.spec.forwarding.method',
-      },
-      {
-        name: 'Grouping',
-        type: 'string',
-        description: 'Whether ports balance separately or together.',
-        jsonPath: '.spec.portGrouping',
-        priority: 1,
-      },
-      {
-        name: 'Persistence',
-        type: 'integer',
-        description: 'For how many seconds a client returns to its real server.',
-        jsonPath: '.spec.persistence.timeoutSeconds',
-        priority: 1,
-      },
-    ],
+    columns: virtualServiceColumns,
     selectableFields: [],
   },
   {
@@ -87,31 +70,30 @@ export const kindDescriptions: readonly KindDescription[] = [
     shortName: 'lvsrs',
     scope: 'Namespaced',
     purpose:
-      'A RealServer is one or more servers behind a VirtualService that are treated alike. Several RealServers may ' +
-      'stand behind one VirtualService, with weights of their own.',
+      'A RealServer is one or more servers behind a VirtualService that are treated alike: fixed addresses, pods that ' +
+      'a selector finds, or the endpoints of a Service. Several RealServers may stand behind one VirtualService, with ' +
+      'weights of their own.',
     spec: realServerSpecSchema,
+    status: realServerStatusSchema,
     rules: realServerRules,
-    columns: [
-      {
-        name: 'Virtual-Service',
-        type: 'string',
-        description: 'The VirtualService that these real servers stand behind.',
-        jsonPath: '.spec.virtualServiceRef.name',
-      },
-      {
-        name: 'Weight',
-        type: 'integer',
-        description: 'Share of each of these addresses.',
-        jsonPath: '.spec.weight',
-      },
-      {
-        name: 'State',
-        type: 'string',
-        description: 'Enabled, or Drained to leave.',
-        jsonPath: '.spec.state',
-      },
-    ],
+    columns: realServerColumns,
     selectableFields: ['.spec.virtualServiceRef.name'],
+  },
+  {
+    kind: 'RealServerSlice',
+    plural: 'realserverslices',
+    singular: 'realserverslice',
+    shortName: 'lvsrss',
+    scope: 'Namespaced',
+    isInternal: true,
+    purpose:
+      'A RealServerSlice holds a part of the endpoints of a RealServer. The controller writes it and directors read it; ' +
+      'it is no place for people to write, and what they change is written back.',
+    spec: realServerSliceSpecSchema,
+    status: undefined,
+    rules: realServerSliceRules,
+    columns: realServerSliceColumns,
+    selectableFields: ['.spec.virtualServiceName', '.spec.realServerName'],
   },
   {
     kind: 'AddressPool',
@@ -123,15 +105,24 @@ export const kindDescriptions: readonly KindDescription[] = [
       'An AddressPool says which namespaces may use which virtual addresses, and where their real servers may be. ' +
       'Without one that admits a namespace, nothing of that namespace is served.',
     spec: addressPoolSpecSchema,
+    status: addressPoolStatusSchema,
     rules: addressPoolRules,
-    columns: [
-      {
-        name: 'Default',
-        type: 'boolean',
-        description: 'Whether VirtualServices without addresses take theirs from here.',
-        jsonPath: '.spec.default',
-      },
-    ],
+    columns: addressPoolColumns,
+    selectableFields: [],
+  },
+  {
+    kind: 'Director',
+    plural: 'directors',
+    singular: 'director',
+    shortName: 'lvsdir',
+    scope: 'Cluster',
+    purpose:
+      'A Director is a node that runs IPVS, under the name of the node. The director itself makes the object and ' +
+      'reports in its status; the spec is for people.',
+    spec: directorSpecSchema.prefault({}),
+    status: directorStatusSchema,
+    rules: [],
+    columns: directorColumns,
     selectableFields: [],
   },
 ];

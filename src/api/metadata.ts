@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { fields, integer, label, objectName } from './fields.ts';
 import type { Immutable } from './immutable.ts';
+import { isRecord } from './is-record.ts';
 
 export const apiGroup = 'networking.lvs-operator.io';
 export const apiVersion = 'networking.lvs-operator.io/v1alpha1';
@@ -23,8 +24,9 @@ const commonMetadata = {
   labels: stringMap.nullish(),
   annotations: stringMap.nullish(),
   resourceVersion: kept,
-  deletionTimestamp: kept,
+  deletionTimestamp: z.string().max(64).nullish(),
   deletionGracePeriodSeconds: kept,
+  /** Read with patience: an object is not refused for what others wrote beside us. */
   ownerReferences: kept,
   finalizers: kept,
   managedFields: kept,
@@ -57,6 +59,17 @@ export interface Metadata {
   readonly creationTimestamp?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** RFC 3339; present while the object is being deleted and a finalizer holds it. */
+  readonly deletionTimestamp?: string;
+  /** The owner that is marked as the controller of this object. */
+  readonly controller?: ControllerRef;
+}
+
+/** The `controller: true` entry of `ownerReferences`. */
+export interface ControllerRef {
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
 }
 
 export interface NamespacedMetadata extends Metadata {
@@ -67,7 +80,8 @@ type ParsedMetadata = Immutable<z.output<typeof clusterMetadataSchema>>;
 
 /** Keeps what we read and turns `null` into absent. */
 export function selectMetadata(parsed: ParsedMetadata): Metadata {
-  const { name, uid, generation, creationTimestamp, labels, annotations } = parsed;
+  const { name, uid, generation, creationTimestamp, labels, annotations, deletionTimestamp } = parsed;
+  const controller = controllerOf(parsed.ownerReferences);
   return {
     name,
     ...(uid === undefined ? {} : { uid }),
@@ -75,5 +89,19 @@ export function selectMetadata(parsed: ParsedMetadata): Metadata {
     ...(creationTimestamp === undefined || creationTimestamp === null ? {} : { creationTimestamp }),
     ...(labels === undefined || labels === null ? {} : { labels }),
     ...(annotations === undefined || annotations === null ? {} : { annotations }),
+    ...(deletionTimestamp === undefined || deletionTimestamp === null ? {} : { deletionTimestamp }),
+    ...(controller === undefined ? {} : { controller }),
   };
+}
+
+function controllerOf(references: unknown): ControllerRef | undefined {
+  if (!Array.isArray(references)) return undefined;
+  for (const reference of references as readonly unknown[]) {
+    if (!isRecord(reference) || reference['controller'] !== true) continue;
+    const { kind, name, uid } = reference;
+    if (typeof kind === 'string' && typeof name === 'string' && typeof uid === 'string') {
+      return { kind, name, uid };
+    }
+  }
+  return undefined;
 }

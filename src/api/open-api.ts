@@ -6,7 +6,7 @@ import { isRecord } from './is-record.ts';
 
 /**
  * A structural schema in OpenAPI v3, as a CustomResourceDefinition wants it: every node has one type, and nothing but
- * `properties` and `items` has children.
+ * `properties`, `items` and `additionalProperties` (a mapping with keys of any name) has children.
  */
 export interface OpenApiSchema {
   readonly type: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
@@ -21,9 +21,13 @@ export interface OpenApiSchema {
   readonly maximum?: number;
   readonly minItems?: number;
   readonly maxItems?: number;
+  readonly maxProperties?: number;
   readonly properties?: Readonly<Record<string, OpenApiSchema>>;
   readonly required?: readonly string[];
   readonly items?: OpenApiSchema;
+  /** Of a mapping whose keys are data; never beside `properties`. */
+  readonly additionalProperties?: OpenApiSchema;
+  readonly 'x-kubernetes-map-type'?: 'atomic' | 'granular';
   readonly 'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map';
   readonly 'x-kubernetes-list-map-keys'?: readonly string[];
   readonly 'x-kubernetes-validations'?: readonly CelValidation[];
@@ -31,7 +35,7 @@ export interface OpenApiSchema {
   readonly [formKey]?: string;
 }
 
-interface OpenApiOptions {
+export interface OpenApiOptions {
   /** Keep the forms of texts. */
   readonly forms: boolean;
 }
@@ -50,14 +54,19 @@ const plainKeys = [
   'maximum',
   'minItems',
   'maxItems',
+  'maxProperties',
 ] as const;
-const listKeys = ['x-kubernetes-list-type', 'x-kubernetes-list-map-keys'] as const;
-/** `fields` refuses unknown fields by this; an API server does so by itself, and allows it beside properties nowhere. */
-const droppedKeys = ['additionalProperties'] as const;
-const childKeys = ['properties', 'required', 'items'] as const;
+const structureKeys = [
+  'x-kubernetes-map-type',
+  'x-kubernetes-list-type',
+  'x-kubernetes-list-map-keys',
+] as const;
+/** Of the keys of a mapping, which a structural schema cannot say: a rule does. */
+const droppedKeys = ['propertyNames'] as const;
+const childKeys = ['properties', 'required', 'items', 'additionalProperties'] as const;
 const knownKeys = new Set<string>([
   ...plainKeys,
-  ...listKeys,
+  ...structureKeys,
   ...droppedKeys,
   ...childKeys,
   'x-kubernetes-validations',
@@ -93,8 +102,12 @@ function structural(node: unknown, options: OpenApiOptions, path: readonly strin
     );
   }
   copy(['required']);
+  // Where there are properties it is the mark of `fields`: an API server refuses unknown fields by itself.
+  if (node['properties'] === undefined && isRecord(node['additionalProperties'])) {
+    written['additionalProperties'] = structural(node['additionalProperties'], options, [...path, '*']);
+  }
   if (node['items'] !== undefined) written['items'] = structural(node['items'], options, [...path, '[]']);
-  copy([...listKeys, 'x-kubernetes-validations']);
+  copy([...structureKeys, 'x-kubernetes-validations']);
   assertIsStructural(written, path);
   return written;
 }

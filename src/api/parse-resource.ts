@@ -4,6 +4,8 @@ import { addressPoolSpecSchema } from './address-pool.ts';
 import type { AddressPoolResource } from './address-pool.ts';
 import { checkRules, parseWith, problem } from './collect-problems.ts';
 import { describeValue } from './describe-value.ts';
+import { directorSpecSchema } from './director.ts';
+import type { DirectorResource } from './director.ts';
 import { fields } from './fields.ts';
 import {
   apiGroup,
@@ -18,14 +20,21 @@ import { nearestWord } from './nearest-word.ts';
 import type { ObjectRef } from './object-ref.ts';
 import type { ObjectRule, ResourceProblem } from './problem.ts';
 import { realServerRules } from './real-server-rules.ts';
-import { checkSources } from './real-server-sources.ts';
+import { realServerSliceRules } from './real-server-slice-rules.ts';
+import { realServerSliceSpecSchema } from './real-server-slice.ts';
+import type { RealServerSliceResource } from './real-server-slice.ts';
 import { realServerSpecSchema } from './real-server.ts';
 import type { RealServerResource } from './real-server.ts';
 import { virtualServiceRules } from './virtual-service-rules.ts';
 import { virtualServiceSpecSchema } from './virtual-service.ts';
 import type { VirtualServiceResource } from './virtual-service.ts';
 
-export type Resource = VirtualServiceResource | RealServerResource | AddressPoolResource;
+export type Resource =
+  | VirtualServiceResource
+  | RealServerResource
+  | RealServerSliceResource
+  | AddressPoolResource
+  | DirectorResource;
 
 export type ResourceResult =
   | { readonly ok: true; readonly resource: Resource }
@@ -36,11 +45,29 @@ export type ResourceResult =
       readonly problems: readonly ResourceProblem[];
     };
 
-export const resourceKinds = ['VirtualService', 'RealServer', 'AddressPool'] as const;
+export const resourceKinds = [
+  'VirtualService',
+  'RealServer',
+  'RealServerSlice',
+  'AddressPool',
+  'Director',
+] as const;
 export type ResourceKind = (typeof resourceKinds)[number];
+
+/** What is told to people: nobody writes slices. */
+const writtenKinds = resourceKinds.filter((kind) => kind !== 'RealServerSlice').join(', ');
+
+const clusterKinds: ReadonlySet<string> = new Set<ResourceKind>(['AddressPool', 'Director']);
 
 const virtualServiceSchema = envelope('VirtualService', namespacedMetadataSchema, virtualServiceSpecSchema);
 const realServerSchema = envelope('RealServer', namespacedMetadataSchema, realServerSpecSchema);
+const realServerSliceSchema = fields({
+  apiVersion: z.literal(apiVersion),
+  kind: z.literal('RealServerSlice'),
+  metadata: namespacedMetadataSchema,
+  spec: realServerSliceSpecSchema,
+});
+const directorSchema = envelope('Director', clusterMetadataSchema, directorSpecSchema.prefault({}));
 const addressPoolSchema = envelope('AddressPool', clusterMetadataSchema, addressPoolSpecSchema);
 
 /**
@@ -63,24 +90,19 @@ export function parseResource(value: unknown): ResourceResult {
     }
     case 'RealServer': {
       const parsed = parseKind(realServerSchema, realServerRules, value);
-      return parsed.ok
-        ? { ok: true, resource: namespaced(kind, parsed.value) }
-        : refuse(checkSources(value, parsed.problems));
+      return parsed.ok ? { ok: true, resource: namespaced(kind, parsed.value) } : refuse(parsed.problems);
+    }
+    case 'RealServerSlice': {
+      const parsed = parseKind(realServerSliceSchema, realServerSliceRules, value);
+      return parsed.ok ? { ok: true, resource: namespaced(kind, parsed.value) } : refuse(parsed.problems);
     }
     case 'AddressPool': {
       const parsed = parseKind(addressPoolSchema, addressPoolRules, value);
-      if (!parsed.ok) return refuse(parsed.problems);
-      const { metadata, spec, status } = parsed.value;
-      return {
-        ok: true,
-        resource: {
-          apiVersion,
-          kind,
-          metadata: selectMetadata(metadata),
-          spec,
-          ...(status ? { status } : {}),
-        },
-      };
+      return parsed.ok ? { ok: true, resource: clusterWide(kind, parsed.value) } : refuse(parsed.problems);
+    }
+    case 'Director': {
+      const parsed = parseKind(directorSchema, [], value);
+      return parsed.ok ? { ok: true, resource: clusterWide(kind, parsed.value) } : refuse(parsed.problems);
     }
   }
 }
@@ -91,7 +113,7 @@ export function readObjectRef(value: unknown): ObjectRef | undefined {
   if (typeof kind !== 'string' || !isRecord(value) || !isRecord(value['metadata'])) return undefined;
   const { name, namespace } = value['metadata'];
   if (typeof name !== 'string' || name === '') return undefined;
-  if (kind === 'AddressPool') return { kind, name };
+  if (clusterKinds.has(kind)) return { kind, name };
   return { kind, namespace: typeof namespace === 'string' ? namespace : defaultNamespace, name };
 }
 
@@ -147,6 +169,24 @@ function namespaced<Kind extends string, Spec>(
   } as const;
 }
 
+function clusterWide<Kind extends string, Spec>(
+  kind: Kind,
+  parsed: {
+    readonly metadata: z.output<typeof clusterMetadataSchema>;
+    readonly spec: Spec;
+    readonly status?: Record<string, unknown> | null | undefined;
+  },
+) {
+  const { metadata, spec, status } = parsed;
+  return {
+    apiVersion,
+    kind,
+    metadata: selectMetadata(metadata),
+    spec,
+    ...(status ? { status } : {}),
+  } as const;
+}
+
 /** The kind, if it is one of ours in the version that we read; otherwise why not. */
 function readKind(value: unknown): ResourceKind | ResourceProblem {
   if (!isRecord(value)) {
@@ -161,7 +201,7 @@ function readKind(value: unknown): ResourceKind | ResourceProblem {
     return problem(['apiVersion'], `is required: write apiVersion: ${apiVersion}`, 'MissingField');
   }
   if (typeof kind !== 'string') {
-    return problem(['kind'], `is required: one of ${resourceKinds.join(', ')}`, 'MissingField');
+    return problem(['kind'], `is required: one of ${writtenKinds}`, 'MissingField');
   }
   if (!version.startsWith(`${apiGroup}/`)) {
     const isOurKind = resourceKinds.some((known) => known === kind);
@@ -182,8 +222,7 @@ function readKind(value: unknown): ResourceKind | ResourceProblem {
   const known = resourceKinds.find((candidate) => candidate === kind);
   if (known !== undefined) return known;
   const nearest = nearestWord(kind, resourceKinds);
-  const advice =
-    nearest === undefined ? `known kinds are ${resourceKinds.join(', ')}` : `did you mean "${nearest}"?`;
+  const advice = nearest === undefined ? `known kinds are ${writtenKinds}` : `did you mean "${nearest}"?`;
   return problem(
     ['kind'],
     `${describeValue(kind)} does not exist in ${apiVersion}; ${advice}`,

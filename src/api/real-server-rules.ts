@@ -1,15 +1,29 @@
 import { tunnelCel, tunnelViolations } from './forwarding.ts';
 import { duplicateViolations, twoSpellings } from './duplicates.ts';
 import { duplicatePortNameCel, portNameMissingCel } from './port-name-cel.ts';
+import { selectorCel, selectorPromise, selectorViolations } from './label-selector.ts';
 import type { ResourceRule } from './problem.ts';
+import { sourceCel, sourceViolations } from './real-server-source.ts';
 import type { RealServerSpec } from './real-server.ts';
 
 /** What the structure of a RealServer cannot say. Paths are relative to the object. */
 export const realServerRules: readonly ResourceRule<RealServerSpec>[] = [
   {
+    name: 'OneSource',
+    promise: 'Exactly one of addresses, podSelector and serviceRef is given.',
+    violations: sourceViolations,
+    cel: sourceCel,
+  },
+  {
+    name: 'SelectorValues',
+    promise: selectorPromise,
+    violations: ({ podSelector }) => selectorViolations(podSelector, ['spec', 'podSelector']),
+    cel: selectorCel(['spec', 'podSelector']),
+  },
+  {
     name: 'DuplicateAddress',
     promise: 'An address is listed once.',
-    violations: ({ addresses }) => duplicateViolations(addresses, (ip) => ip, ['spec', 'addresses']),
+    violations: ({ addresses = [] }) => duplicateViolations(addresses, (ip) => ip, ['spec', 'addresses']),
     cel: [],
     beyondApiServer: twoSpellings,
   },

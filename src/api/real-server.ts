@@ -2,60 +2,72 @@ import type * as z from 'zod';
 import { choice, fields, integer, ipAddress, label, list, objectName, set } from './fields.ts';
 import { forwardingOverrideSchema } from './forwarding.ts';
 import type { Immutable } from './immutable.ts';
+import { labelSelector } from './label-selector.ts';
 import type { NamespacedMetadata, apiVersion } from './metadata.ts';
 
-const needsCluster = 'needs a cluster, and this director runs from files: list the servers under addresses';
 /** The kernel keeps thresholds in 32 bits; half of that is beyond every connection table. */
 const maxThreshold = 2 ** 31 - 1;
 
-export const realServerSpecSchema = fields(
-  {
-    virtualServiceRef: fields({
-      name: objectName('the name of a VirtualService').describe('A VirtualService of the same namespace.'),
-    }).describe('The VirtualService that these real servers stand behind.'),
-    addresses: set(ipAddress(), 1, 1024).describe(
-      'Addresses of the real servers. Each must lie in the realServerCIDRs of an AddressPool that admits the namespace.',
+export const realServerSpecSchema = fields({
+  virtualServiceRef: fields({
+    name: objectName('the name of a VirtualService').describe('A VirtualService of the same namespace.'),
+  }).describe('The VirtualService that these real servers stand behind.'),
+  addresses: set(ipAddress(), 1, 1024)
+    .optional()
+    .describe(
+      'Fixed addresses of the real servers. Each must lie in the realServerCIDRs of an AddressPool that admits the ' +
+        'namespace. Exactly one of addresses, podSelector and serviceRef is given.',
     ),
-    ports: list(
-      fields({
-        name: label('a port name')
-          .optional()
-          .describe('Name of the virtual port that this one serves. Required when there are several.'),
-        port: integer(1, 65535).describe(
-          'Port that the real server listens on. With DR and TUN it equals the virtual port.',
-        ),
-      }),
-      0,
-      64,
-    )
-      .default([])
-      .describe('Ports that differ from the virtual ones, joined to them by name. Empty: the virtual ports.'),
-    weight: integer(0, 1000)
-      .default(100)
-      .describe('Share of each of these addresses. 0: no new connections, live ones stay.'),
-    state: choice(['Enabled', 'Drained'])
-      .default('Enabled')
-      .describe('Drained: no new connections; the server leaves the table once its connections have ended.'),
-    upperThreshold: integer(0, maxThreshold)
-      .default(0)
-      .describe(
-        'Connections at which a director stops sending new ones to a real server. 0: no limit. Each director counts its own.',
+  podSelector: labelSelector()
+    .optional()
+    .describe(
+      'The real servers are the pods of the namespace with these labels: ready ones serve, ending ones drain. ' +
+        'Empty: all pods of the namespace. Needs a cluster.',
+    ),
+  serviceRef: fields({
+    name: label('the name of a Service').describe('A Service of the same namespace.'),
+  })
+    .optional()
+    .describe(
+      'The real servers are the endpoints of a Service, from its EndpointSlices: the same pods, chosen by its ' +
+        'selector. Needs a cluster.',
+    ),
+  ports: list(
+    fields({
+      name: label('a port name')
+        .optional()
+        .describe('Name of the virtual port that this one serves. Required when there are several.'),
+      port: integer(1, 65535).describe(
+        'Port that the real server listens on. With DR and TUN it equals the virtual port.',
       ),
-    lowerThreshold: integer(0, maxThreshold)
-      .default(0)
-      .describe(
-        'Connections below which a full real server is used again. 0: three quarters of upperThreshold.',
-      ),
-    forwarding: forwardingOverrideSchema
-      .optional()
-      .describe('Overrides the forwarding of the VirtualService.'),
-  },
-  { podSelector: needsCluster, serviceRef: needsCluster },
-);
+    }),
+    0,
+    64,
+  )
+    .default([])
+    .describe('Ports that differ from the virtual ones, joined to them by name. Empty: the virtual ports.'),
+  weight: integer(0, 1000)
+    .default(100)
+    .describe('Share of each of these addresses. 0: no new connections, live ones stay.'),
+  state: choice(['Enabled', 'Drained'])
+    .default('Enabled')
+    .describe('Drained: no new connections; the server leaves the table once its connections have ended.'),
+  upperThreshold: integer(0, maxThreshold)
+    .default(0)
+    .describe(
+      'Connections at which a director stops sending new ones to a real server. 0: no limit. Each director counts its own.',
+    ),
+  lowerThreshold: integer(0, maxThreshold)
+    .default(0)
+    .describe(
+      'Connections below which a full real server is used again. 0: three quarters of upperThreshold.',
+    ),
+  forwarding: forwardingOverrideSchema.optional().describe('Overrides the forwarding of the VirtualService.'),
+});
 
 export type RealServerSpec = Immutable<z.output<typeof realServerSpecSchema>>;
 
-/** RealServers as written by a person, parsed, with defaults applied: one object holds one or more addresses. */
+/** RealServers as written by a person, parsed, with defaults applied: one object is one or more servers. */
 export interface RealServerResource {
   readonly apiVersion: typeof apiVersion;
   readonly kind: 'RealServer';

@@ -1,5 +1,5 @@
 import { formatObjectRef, isResourceList, objectRefOf, parseResource, readObjectRef } from '../api/index.ts';
-import type { FieldPath, ObjectRef, Resource } from '../api/index.ts';
+import type { FieldPath, ObjectRef, Resource, ResourceResult } from '../api/index.ts';
 import { locateInYaml, parseYaml } from './yaml.ts';
 import type { YamlProblem } from './yaml.ts';
 
@@ -53,7 +53,7 @@ function parseObjects(value: unknown, documentIndex: number, prefix: FieldPath):
   if (prefix.length === 0 && isResourceList(value)) {
     return value.items.flatMap((item, index) => parseObjects(item, documentIndex, ['items', index]));
   }
-  const result = parseResource(value);
+  const result = refuseInternalKinds(parseResource(value));
   const ref = result.ok ? objectRefOf(result.resource) : result.object;
   return [
     {
@@ -65,4 +65,17 @@ function parseObjects(value: unknown, documentIndex: number, prefix: FieldPath):
       prefix,
     },
   ];
+}
+
+/** What the operator writes in a cluster means nothing in a file, and is not skipped in silence. */
+function refuseInternalKinds(result: ResourceResult): ResourceResult {
+  if (!result.ok || (result.resource.kind !== 'RealServerSlice' && result.resource.kind !== 'Director')) {
+    return result;
+  }
+  const message = `kind ${result.resource.kind} belongs to a cluster, where the operator writes it; remove it from the file`;
+  return {
+    ok: false,
+    object: objectRefOf(result.resource),
+    problems: [{ path: ['kind'], message, reason: 'NeedsCluster' }],
+  };
 }

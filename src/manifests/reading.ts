@@ -76,6 +76,10 @@ export function groupResources(objects: Iterable<Pick<ManifestObject, 'resource'
       case 'AddressPool':
         addressPools.push(resource);
         break;
+      case 'RealServerSlice':
+      case 'Director':
+        // `parseManifestDocument` refuses them: no manifest holds one.
+        break;
     }
   }
   return { virtualServices, realServers, addressPools };

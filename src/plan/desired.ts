@@ -182,7 +182,7 @@ function enterDraft(
     else {
       refusals.refuse({
         object: objectRefOf(resource),
-        path: ['spec', 'addresses', resource.spec.addresses.indexOf(conflict.realServer.key.rip)],
+        path: ['spec', 'addresses', (resource.spec.addresses ?? []).indexOf(conflict.realServer.key.rip)],
         reason: 'Conflicted',
         message:
           `${conflict.key} behind ${conflict.service.key} already belongs to RealServer ` +

@@ -1,4 +1,5 @@
-import type { RealServerResource, VirtualServiceResource } from '../api/index.ts';
+import { objectRefOf } from '../api/index.ts';
+import type { AddressPoolResource, RealServerResource, VirtualServiceResource } from '../api/index.ts';
 import type { IpAddress } from '../base/index.ts';
 import { computeSysctlProfile } from '../link/pure.ts';
 import type { PacketRules, SysctlNeeds, SysctlProfile, VipBinding } from '../link/pure.ts';
@@ -48,6 +49,7 @@ export class Ground {
     this.#input = { facts, allocations, virtualServices, addressPools };
     const refusals = new RefusalList();
     const pools = compilePools(addressPools);
+    warnOfNamespaceSelectors(addressPools, refusals);
     const policy = createAddressPolicy(facts);
     const candidates = virtualServices.toSorted(compareByAge).filter((resource) => {
       const refusal = refuseVirtualService(resource, facts);
@@ -62,7 +64,7 @@ export class Ground {
       allocations,
       realServerAddresses: () => {
         hasAskedForRealServers = true;
-        return new Set(input.realServers.flatMap(({ spec }) => spec.addresses));
+        return new Set(input.realServers.flatMap(({ spec }) => spec.addresses ?? []));
       },
       refusals,
     });
@@ -166,6 +168,20 @@ export function rememberGround(services: DesiredState['services'], ground: Groun
 export function groundOf(desired: DesiredState): Ground | undefined {
   const ground = groundsOfGoals.get(desired.services);
   return ground?.allocations === desired.allocations && ground.bindings === desired.vips ? ground : undefined;
+}
+
+/** Files know no labels of namespaces: what the pool lists holds, and the selector admits nobody. */
+function warnOfNamespaceSelectors(pools: readonly AddressPoolResource[], refusals: RefusalList): void {
+  for (const pool of pools) {
+    if (pool.spec.namespaceSelector === undefined) continue;
+    refusals.warn({
+      object: objectRefOf(pool),
+      path: ['spec', 'namespaceSelector'],
+      reason: 'NeedsCluster',
+      message:
+        'namespaceSelector needs a cluster, and this director runs from files; list the names under namespaces.',
+    });
+  }
 }
 
 function claimantOf(

@@ -35,7 +35,7 @@ export function compilePools(resources: readonly AddressPoolResource[]): Pools {
     realServerSet: (namespace) => {
       const known = realServerSets.get(namespace);
       if (known !== undefined) return known;
-      const admitting = sorted.filter(({ spec }) => isNamespaceAdmitted(spec, namespace));
+      const admitting = sorted.filter(({ spec }) => isNamespaceAdmitted(spec, namespace, undefined));
       const set = ipSet(admitting.flatMap(({ spec }) => spec.realServerCIDRs));
       realServerSets.set(namespace, set);
       return set;
@@ -48,7 +48,7 @@ function compilePool({ metadata, spec }: AddressPoolResource): Pool {
     name: metadata.name,
     isDefault: spec.default,
     addresses: ipSet([], spec.addresses),
-    admits: (namespace) => isNamespaceAdmitted(spec, namespace),
+    admits: (namespace) => isNamespaceAdmitted(spec, namespace, undefined),
     *ascending(family) {
       const ranges = spec.addresses
         .filter(({ first }) => ipFamily(first) === family)

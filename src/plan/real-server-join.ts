@@ -49,8 +49,18 @@ export function joinRealServer(
     refusal: { object: owner, path, reason, message },
   });
 
+  const { addresses: written } = spec;
+  if (written === undefined) {
+    const source = spec.podSelector === undefined ? 'serviceRef' : 'podSelector';
+    return refuse(
+      ['spec', source],
+      'NeedsCluster',
+      `${source} needs a cluster, and this director runs from files; list the servers under addresses.`,
+    );
+  }
+
   const method = spec.forwarding?.method ?? virtualService.resource.spec.forwarding.method;
-  const bad = firstBadAddress(resource, method, virtualService, rules);
+  const bad = firstBadAddress({ resource, written, method, virtualService }, rules);
   if (bad !== undefined) return refuse(['spec', 'addresses', bad.index], bad.reason, bad.message);
 
   const join = joinPorts(spec, virtualService.resource.spec.ports, method);
@@ -61,7 +71,7 @@ export function joinRealServer(
     return refuse(together.problem.path, together.problem.reason, together.problem.message);
   }
 
-  const portProblem = firstControlPort(spec.addresses, join.ports, together?.port, rules.policy);
+  const portProblem = firstControlPort(written, join.ports, together?.port, rules.policy);
   if (portProblem !== undefined) return refuse(['spec', 'ports'], 'ControlPort', portProblem);
 
   const config = realServerConfig(resource, virtualService, method);
@@ -71,7 +81,7 @@ export function joinRealServer(
   for (const service of virtualService.services) {
     let addresses = byFamily.get(service.family);
     if (addresses === undefined) {
-      addresses = addressesFor(spec.addresses, service.family, method);
+      addresses = addressesFor(written, service.family, method);
       byFamily.set(service.family, addresses);
     }
     const port = together?.port ?? join.ports.find(({ virtual }) => virtual === service.ports[0])?.port;
@@ -94,14 +104,22 @@ function addressesFor(
 }
 
 function firstBadAddress(
-  resource: RealServerResource,
-  method: ForwardingMethod,
-  virtualService: VirtualServiceDraft,
+  {
+    resource,
+    written,
+    method,
+    virtualService,
+  }: {
+    readonly resource: RealServerResource;
+    readonly written: readonly IpAddress[];
+    readonly method: ForwardingMethod;
+    readonly virtualService: VirtualServiceDraft;
+  },
   { pools, policy, vips }: RealServerRules,
 ): { readonly index: number; readonly reason: string; readonly message: string } | undefined {
   const { namespace } = resource.metadata;
   const allowed = pools.realServerSet(namespace);
-  for (const [index, ip] of resource.spec.addresses.entries()) {
+  for (const [index, ip] of written.entries()) {
     const bad = (reason: string, message: string) => ({ index, reason, message });
     const verdict = policy.judgeRealServer(ip);
     if (verdict !== undefined) {

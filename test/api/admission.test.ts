@@ -7,7 +7,7 @@ import { parseAllDocuments } from 'yaml';
 import { formatFieldPath, parseResource, schedulerFlagNames, schedulerNames } from '../../src/api/index.ts';
 import { kindDescriptions } from '../../src/api/kinds.ts';
 import { admit } from './api-server.ts';
-import { addressPool, realServer, virtualService } from './objects.ts';
+import { addressPool, director, realServer, realServerSlice, virtualService } from './objects.ts';
 import { refusals } from './refusal-table.ts';
 
 /** Rows of the table that are not for the schemas of an API server to refuse, and why. */
@@ -17,11 +17,18 @@ const beyondSchemas: ReadonlyMap<string, string> = new Map([
   ['a generated name', 'metadata'],
   ['a label that YAML made a number', 'metadata'],
   ['a namespace on a cluster-wide kind', 'metadata'],
+  ['a namespace on a Director', 'metadata'],
+  ['a label key with a space', 'structure does not speak of keys'],
+  ['a label key of 64 characters', 'structure does not speak of keys'],
   ['a range of addresses that ends before it begins', 'CEL has no order of addresses'],
   ['a range in two spellings', 'a set is compared as text'],
 ]);
 
 const ruleNames = new Set(kindDescriptions.flatMap(({ rules }) => rules.map(({ name }) => name)));
+
+/** A RealServer without the field `addresses`. */
+const fromCluster = (source: object): unknown =>
+  JSON.parse(JSON.stringify(realServer({ addresses: undefined, ...source })));
 
 /** What a rule says about its field, without the path; the paths of lists have no index on an API server. */
 function ruleMessages(value: unknown): { readonly name: string; readonly message: string }[] {
@@ -75,6 +82,20 @@ describe('an API server and a director give the same verdict', () => {
     ['an AddressPool of nothing', addressPool({ addresses: undefined })],
     ['a VirtualService with empty mappings', virtualService({ forwarding: {}, drain: {}, persistence: {} })],
     ['a tunnel', virtualService({ forwarding: { method: 'TUN', tunnel: {} } })],
+    ['a RealServer of pods', fromCluster({ podSelector: { matchLabels: { app: 'web' } } })],
+    ['a RealServer of all pods', fromCluster({ podSelector: {} })],
+    ['a RealServer of a Service', fromCluster({ serviceRef: { name: 'web' } })],
+    ['the smallest RealServerSlice', realServerSlice({ endpoints: [] })],
+    [
+      'a RealServerSlice of pods',
+      realServerSlice({
+        endpoints: [
+          { address: '198.51.100.1', phase: 'Draining', deadline: '2026-01-31T12:00:00Z', podUID: 'a-1' },
+        ],
+      }),
+    ],
+    ['a Director', director()],
+    ['a Director in maintenance', director({ maintenance: {} })],
     ['a tunnel of one RealServer', realServer({ forwarding: { method: 'TUN', tunnel: {} } })],
   ] as const) {
     it(`${what} is accepted by both, with the same defaults`, () => {

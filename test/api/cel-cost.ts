@@ -37,8 +37,14 @@ function field(schema: OpenApiSchema | undefined): Estimate {
     return { cost: 1, size: bytes, schema };
   }
   if (schema?.type === 'array') return { cost: 1, size: schema.maxItems ?? Number.POSITIVE_INFINITY, schema };
+  if (schema?.additionalProperties !== undefined) {
+    return { cost: 1, size: schema.maxProperties ?? Number.POSITIVE_INFINITY, schema };
+  }
   return { cost: 1, size: 1, schema };
 }
+
+/** No schema limits a key. */
+const mapKey: Estimate = { cost: 1, size: Number.POSITIVE_INFINITY };
 
 const longest = (words: readonly string[]) => Math.max(...words.map((word) => word.length));
 
@@ -115,7 +121,11 @@ function methodEstimate(name: string, target: Estimate, args: readonly ASTNode[]
   const perEntry = loopCosts.get(name);
   if (perEntry !== undefined) {
     assert.ok(variable?.op === 'id' && body !== undefined);
-    const entry = estimate(body, new Map([...scope, [variable.args, field(target.schema?.items)]]));
+    const isMap = target.schema?.additionalProperties !== undefined;
+    const entry = estimate(
+      body,
+      new Map([...scope, [variable.args, isMap ? mapKey : field(target.schema?.items)]]),
+    );
     return {
       cost: target.cost + createListCost + 2 + target.size * (perEntry + entry.cost),
       size: target.size,
@@ -135,6 +145,11 @@ function methodEstimate(name: string, target: Estimate, args: readonly ASTNode[]
         cost: target.cost + argumentCost + Math.max(1, (values[0]?.size ?? 0) * traversalFactor),
         size: 1,
       };
+    case 'matches': {
+      const pattern = values[0]?.size ?? 0;
+      // cel-go: a traversal of the text times a quarter of the length of the pattern.
+      return { cost: target.cost + argumentCost + traversal * Math.max(1, pattern * 0.25), size: 1 };
+    }
     case 'contains':
       return { cost: target.cost + argumentCost + traversal * Math.max(1, values[0]?.size ?? 0), size: 1 };
     case 'indexOf':

@@ -75,6 +75,9 @@ class NodeTypes {
       case 'array':
         return schema.items === undefined ? 'list' : `list<${this.typeOf(schema.items, `${name}Entry`)}>`;
       case 'object': {
+        if (schema.additionalProperties !== undefined) {
+          return `map<string, ${this.typeOf(schema.additionalProperties, `${name}Value`)}>`;
+        }
         const fields = Object.entries(schema.properties ?? {}).map(
           ([field, child]) => [field, this.typeOf(child, `${name}_${field}`)] as const,
         );
@@ -96,8 +99,18 @@ class NodeTypes {
       const { items } = schema;
       return items === undefined ? value : value.map((entry: unknown) => this.convert(items, entry));
     }
+    if (typeof value !== 'object' || value === null) return value;
+    const { additionalProperties } = schema;
+    if (additionalProperties !== undefined) {
+      return new Map(
+        Object.entries(value).map(([key, entry]: [string, unknown]) => [
+          key,
+          this.convert(additionalProperties, entry),
+        ]),
+      );
+    }
     const ctor = this.#classes.get(schema);
-    if (ctor === undefined || typeof value !== 'object' || value === null) return value;
+    if (ctor === undefined) return value;
     const fields = Object.entries(value).flatMap(([field, child]: [string, unknown]) => {
       const known = schema.properties?.[field];
       return known === undefined ? [] : [[field, this.convert(known, child)] as const];

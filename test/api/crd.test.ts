@@ -13,9 +13,10 @@ import { nodesOf, structuralViolations } from './structural-schema.ts';
 
 const crdFolder = path.join(import.meta.dirname, '../../crds');
 
-/** The node at the end of `.spec.ports[].port`, if there is one. */
+/** The node at the end of `.spec.ports[].port` or `.status.conditions[?(@.type=="Ready")].status`, if there is one. */
 function nodeAt(schema: OpenApiSchema, jsonPath: string): OpenApiSchema | undefined {
-  return nodesOf(schema).find(([found]) => found === jsonPath)?.[1];
+  const node = jsonPath.replace(/\[\?\(@\.\w+==".*"\)\]/, '[]');
+  return nodesOf(schema).find(([found]) => found === node)?.[1];
 }
 
 describe('custom resource definitions', () => {
@@ -49,7 +50,9 @@ describe('custom resource definitions', () => {
     it(`${kind}: the schema is structural`, () => assert.deepEqual(structuralViolations(root), []));
 
     it(`${kind}: every field is explained`, () => {
-      const silent = nodesOf(root).filter(([at, { description }]) => !at.endsWith('[]') && !description);
+      const silent = nodesOf(root).filter(
+        ([at, { description }]) => !/(?:\[\]|\.\*)$/.test(at) && !description,
+      );
       assert.deepEqual(
         silent.map(([at]) => at),
         ['.metadata'],
@@ -61,6 +64,7 @@ describe('custom resource definitions', () => {
         if (!/^\.(?:spec|status)/.test(at)) continue;
         if (node.type === 'string') assert.ok(node.maxLength ?? node.enum, at);
         if (node.type === 'array') assert.ok(node.maxItems, at);
+        if (node.additionalProperties !== undefined) assert.ok(node.maxProperties, at);
       }
     });
 
@@ -166,7 +170,10 @@ describe('the validator of structural schemas', () => {
     ['a node without type', { type: 'object', properties: { a: {} } }],
     ['a reference', { type: 'object', properties: { a: { $ref: '#/b', type: 'string' } } }],
     ['a union', { type: 'object', properties: { a: { type: 'string', anyOf: [] } } }],
-    ['additionalProperties', { type: 'object', properties: {}, additionalProperties: false }],
+    [
+      'additionalProperties beside properties',
+      { type: 'object', properties: {}, additionalProperties: { type: 'string' } },
+    ],
     [
       'a list without items',
       { type: 'object', properties: { a: { type: 'array', 'x-kubernetes-list-type': 'atomic' } } },

@@ -77,7 +77,7 @@ describe('isNamespaceAdmitted', () => {
     it(`${namespace} by [${namespaces.join(', ')}]: ${admitted}`, () => {
       const result = parseResource(addressPool({ namespaces }));
       assert.ok(result.ok && result.resource.kind === 'AddressPool');
-      assert.equal(isNamespaceAdmitted(result.resource.spec, namespace), admitted);
+      assert.equal(isNamespaceAdmitted(result.resource.spec, namespace, undefined), admitted);
     });
   }
 });

@@ -27,3 +27,24 @@ export function addressPool(spec: object = {}, metadata: object = {}): unknown {
     spec: { addresses: ['192.0.2.0/24'], ...spec },
   };
 }
+
+export function realServerSlice(spec: object = {}, metadata: object = {}): unknown {
+  return {
+    apiVersion,
+    kind: 'RealServerSlice',
+    metadata: { name: 'web-1', ...metadata },
+    spec: {
+      virtualServiceName: 'web',
+      realServerName: 'web',
+      endpoints: [{ address: '198.51.100.1', phase: 'Serving' }],
+      ...spec,
+    },
+  };
+}
+
+export function director(spec: object = {}, metadata: object = {}): unknown {
+  return { apiVersion, kind: 'Director', metadata: { name: 'node-a', ...metadata }, spec };
+}
+
+/** An object that is refused, and every problem that is told about it. */
+export type RefusalRow = readonly [what: string, value: unknown, ...problems: string[]];

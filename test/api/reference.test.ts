@@ -22,13 +22,15 @@ describe('docs/api.md', () => {
     );
   });
 
-  for (const { kind, resource, schema, rules } of kindReferences()) {
+  for (const { kind, resource, schema, status, rules } of kindReferences()) {
     const chapter = chapters.get(kind) ?? '';
 
     it(`${kind}: every field has one row, with its meaning`, () => {
-      const fields = nodesOf(schema, resource === undefined ? '' : '.spec')
+      const nodes = nodesOf(schema, resource === undefined ? '' : '.spec');
+      if (status !== undefined) nodes.push(...nodesOf(status, '.status'));
+      const fields = nodes
         .map(([at]) => at.slice(1))
-        .filter((at) => !/^(?:|spec|apiVersion|kind)$/.test(at) && !at.endsWith('[]'));
+        .filter((at) => !/^(?:|spec|status|apiVersion|kind)$|(?:\[\]|\.\*)$/.test(at));
       const rows = [...chapter.matchAll(/^\| `([^`]+)` \|.*\| (\S.*) \|$/gm)];
       assert.deepEqual(
         rows.map((row) => row[1]),

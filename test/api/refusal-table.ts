@@ -1,9 +1,11 @@
+import { clusterRefusals } from './cluster-refusal-table.ts';
 import { addressPool, apiVersion, realServer, virtualService } from './objects.ts';
+import type { RefusalRow } from './objects.ts';
 
 const schedulerList = 'rr, wrr, lc, wlc, fo, ovf, lblc, lblcr, dh, sh, mh, sed, nq';
 const tunnel = (method: string, fields: object) => virtualService({ forwarding: { method, tunnel: fields } });
 /** What one object can get wrong, and every problem that is told about it. */
-export const refusals: readonly [what: string, value: unknown, ...problems: string[]][] = [
+export const refusals: readonly RefusalRow[] = [
   // Structure
   [
     'nothing',
@@ -23,7 +25,7 @@ export const refusals: readonly [what: string, value: unknown, ...problems: stri
   [
     'an object without kind',
     { apiVersion },
-    'MissingField: kind is required: one of VirtualService, RealServer, AddressPool',
+    'MissingField: kind is required: one of VirtualService, RealServer, AddressPool, Director',
   ],
   [
     'a kind of others',
@@ -51,7 +53,7 @@ export const refusals: readonly [what: string, value: unknown, ...problems: stri
     'an unknown kind',
     { apiVersion, kind: 'Gateway' },
     `UnknownKind: kind "Gateway" does not exist in ${apiVersion}; known kinds are VirtualService, ` +
-      'RealServer, AddressPool',
+      'RealServer, AddressPool, Director',
   ],
   [
     'no metadata and no spec',
@@ -382,7 +384,11 @@ export const refusals: readonly [what: string, value: unknown, ...problems: stri
     'InvalidValue: spec.drain.timeoutSeconds must be a whole number from 0 to 604800, not -1',
   ],
   // RealServer
-  ['no addresses', realServer({ addresses: undefined }), 'MissingField: spec.addresses is required: a list'],
+  [
+    'no source',
+    realServer({ addresses: undefined }),
+    'OneSource: spec must say where the real servers are: give exactly one of addresses, podSelector, serviceRef',
+  ],
   [
     'no reference',
     realServer({ virtualServiceRef: undefined }),
@@ -396,33 +402,32 @@ export const refusals: readonly [what: string, value: unknown, ...problems: stri
   [
     'two sources',
     realServer({ podSelector: {} }),
-    'TwoSources: spec.podSelector cannot stand beside addresses: give exactly one of addresses, ' +
+    'OneSource: spec.podSelector cannot stand beside addresses: give exactly one of addresses, ' +
       'podSelector, serviceRef',
   ],
   [
     'three sources',
-    realServer({ podSelector: {}, serviceRef: {} }),
-    'TwoSources: spec.serviceRef cannot stand beside addresses and podSelector: give exactly one of ' +
+    realServer({ podSelector: {}, serviceRef: { name: 'web' } }),
+    'OneSource: spec.serviceRef cannot stand beside addresses and podSelector: give exactly one of ' +
       'addresses, podSelector, serviceRef',
   ],
   [
     'two sources of a cluster',
-    realServer({ addresses: undefined, podSelector: {}, serviceRef: {}, weight: -1 }),
-    'TwoSources: spec.serviceRef cannot stand beside podSelector: give exactly one of addresses, ' +
+    realServer({ addresses: undefined, podSelector: {}, serviceRef: { name: 'web' } }),
+    'OneSource: spec.serviceRef cannot stand beside podSelector: give exactly one of addresses, ' +
       'podSelector, serviceRef',
-    'InvalidValue: spec.weight must be a whole number from 0 to 1000, not -1',
   ],
   [
-    'pods without a cluster',
-    realServer({ addresses: undefined, podSelector: {} }),
-    'UnknownField: spec.podSelector needs a cluster, and this director runs from files: list the ' +
-      'servers under addresses',
+    'a Service and addresses',
+    realServer({ serviceRef: { name: 'web' } }),
+    'OneSource: spec.serviceRef cannot stand beside addresses: give exactly one of addresses, ' +
+      'podSelector, serviceRef',
   ],
   [
-    'a Service without a cluster',
+    'a Service without a name',
     realServer({ addresses: undefined, serviceRef: {} }),
-    'UnknownField: spec.serviceRef needs a cluster, and this director runs from files: list the ' +
-      'servers under addresses',
+    'MissingField: spec.serviceRef.name is required: the name of a Service: at most 63 lower-case ' +
+      'letters, digits and "-", beginning and ending with a letter or digit',
   ],
   [
     'weight 1001',
@@ -499,10 +504,5 @@ export const refusals: readonly [what: string, value: unknown, ...problems: stri
     addressPool({ addresses: [], default: true }),
     'DefaultPoolEmpty: spec.default is true, but spec.addresses is empty; add addresses or remove it',
   ],
-  [
-    'a namespace selector',
-    addressPool({ namespaceSelector: {} }),
-    'UnknownField: spec.namespaceSelector needs a cluster, and this director runs from files: list ' +
-      'the names under namespaces',
-  ],
+  ...clusterRefusals,
 ];

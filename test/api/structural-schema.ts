@@ -20,6 +20,11 @@ export function structuralViolations(root: unknown): string[] {
     if (type === 'array' && !schema.has('items')) report(path, 'a list without items');
     if (schema.has('items') && type !== 'array') report(path, 'items of no list');
     if (schema.has('x-kubernetes-list-type') !== (type === 'array')) report(path, 'the list type');
+    if (schema.has('additionalProperties') && (type !== 'object' || schema.has('properties'))) {
+      report(path, 'additionalProperties beside properties, or of no object');
+    }
+    if (schema.has('x-kubernetes-map-type') && type !== 'object') report(path, 'a map type of no object');
+    if (schema.has('maxProperties') && type !== 'object') report(path, 'maxProperties of no object');
     if (isRoot && (type !== 'object' || schema.has('default'))) report(path, 'the root is a plain object');
     const pattern = schema.get('pattern');
     // Go's RE2 has neither lookaround nor references.
@@ -36,6 +41,7 @@ export function structuralViolations(root: unknown): string[] {
     const metadata = entriesOf(properties.find(([field]) => field === 'metadata')?.[1]);
     if (metadata.some(([key]) => key !== 'type')) report(path, 'metadata says more than its type');
     for (const [name, child] of properties) walk(child, `${path}.${name}`, false);
+    if (schema.has('additionalProperties')) walk(schema.get('additionalProperties'), `${path}.*`, false);
     if (schema.has('items')) walk(schema.get('items'), `${path}[]`, false);
   };
   walk(root, '', true);
@@ -57,9 +63,12 @@ const allowedKeys = new Set([
   'maximum',
   'minItems',
   'maxItems',
+  'maxProperties',
   'properties',
+  'additionalProperties',
   'required',
   'items',
+  'x-kubernetes-map-type',
   'x-kubernetes-list-type',
   'x-kubernetes-list-map-keys',
   'x-kubernetes-validations',
@@ -88,11 +97,12 @@ function entriesOf(value: unknown): [string, unknown][] {
   return typeof value === 'object' && value !== null ? Object.entries(value) : [];
 }
 
-/** Every node of a schema with its path: `.spec.ports[].port`. */
+/** Every node of a schema with its path: `.spec.ports[].port`; the values of a mapping with keys of any name: `.*`. */
 export function nodesOf(schema: OpenApiSchema, path = ''): [path: string, node: OpenApiSchema][] {
   return [
     [path, schema],
     ...Object.entries(schema.properties ?? {}).flatMap(([name, child]) => nodesOf(child, `${path}.${name}`)),
+    ...(schema.additionalProperties === undefined ? [] : nodesOf(schema.additionalProperties, `${path}.*`)),
     ...(schema.items === undefined ? [] : nodesOf(schema.items, `${path}[]`)),
   ];
 }

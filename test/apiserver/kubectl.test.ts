@@ -116,8 +116,8 @@ ${extra}`;
   it('get knows short names, the category and the columns', async () => {
     await good('apply', '-f', 'examples/web.yaml', '-f', 'examples/address-pool.yaml');
     const [head, row] = (await good('get', 'lvsvs')).split('\n');
-    assert.match(head ?? '', /^NAME +SCHEDULER +FORWARDING +AGE$/);
-    assert.match(row ?? '', /^web +wlc +NAT +\d+s$/);
+    assert.match(head ?? '', /^NAME +VIP +PORTS +SCHEDULER +FORWARDING +REAL-SERVERS +READY +AGE$/);
+    assert.match(row ?? '', /^web +wlc +NAT +Unknown +\d+s$/);
     assert.match(await good('get', 'lvsvs', '-o', 'wide'), /GROUPING.*\n.*Together.*600/);
     const everything = await good('get', 'lvs');
     for (const kind of ['virtualservice', 'realserver', 'addresspool']) {

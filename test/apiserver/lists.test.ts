@@ -128,15 +128,23 @@ describe('lists and watches of an API server', () => {
       columnDefinitions.map(({ name, priority }) => [name, priority]),
       [
         ['Name', 0],
+        ['VIP', 0],
+        ['Ports', 0],
         ['Scheduler', 0],
         ['Forwarding', 0],
+        ['Real-Servers', 0],
+        ['Ready', 0],
+        ['Age', 0],
+        ['Reason', 1],
+        ['Directors', 1],
         ['Grouping', 1],
         ['Persistence', 1],
-        ['Age', 0],
       ],
     );
-    assert.deepEqual(rows[0]?.cells.slice(0, 5), ['a', 'wlc', 'NAT', 'Separate', null]);
-    assert.match(String(rows[0]?.cells[5]), /^\d+s$/);
+    const cells = rows[0]?.cells ?? [];
+    assert.deepEqual(cells.slice(0, 7), ['a', null, null, 'wlc', 'NAT', null, 'Unknown']);
+    assert.match(String(cells[7]), /^\d+s$/);
+    assert.deepEqual(cells.slice(8), ['Pending', null, 'Separate', null]);
     assert.equal(rows[0]?.object.kind, 'PartialObjectMetadata');
   });
 

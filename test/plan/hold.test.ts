@@ -74,7 +74,7 @@ describe('mass removal', () => {
   it('does not hold additions, drains that people asked for, or ten entries', () => {
     const director = crowd();
     const drained = many.map(({ spec, metadata }) =>
-      realServer(metadata.name, 'web', spec.addresses, { state: 'Drained' }),
+      realServer(metadata.name, 'web', spec.addresses ?? [], { state: 'Drained' }),
     );
     director.read({ virtualServices: [web], realServers: [...drained, a] });
     assert.equal(summarizeTable(director.pass()).length, 13);

@@ -1,0 +1,99 @@
+import type { DirectorResource } from './director.ts';
+import {
+  integer,
+  ipAddress,
+  lenientFields,
+  list,
+  objectName,
+  set,
+  text,
+  timestamp,
+  words,
+} from './fields.ts';
+import { commonStatus, count, readStatus } from './status-fields.ts';
+import type { StatusOf } from './status-fields.ts';
+
+/** Entries of each list of exceptions; `counts` has the whole number. */
+export const maxDirectorExceptions = 200;
+
+/** `null`-free and opaque to people; compared as numbers, which Kubernetes allows since 1.35 (KEP-5504). */
+const resourceVersion = text('a resource version', /^\d{1,64}$/, 64).optional();
+
+export const directorStatusSchema = lenientFields({
+  ...commonStatus,
+  version: words('a version', 64).optional().describe('Version of lvs-operator that runs there.'),
+  nodeName: objectName('the name of a node').optional().describe('Node that the director runs on.'),
+  kernel: lenientFields({
+    release: words('a release', 128).describe('Release of the kernel, as uname -r prints it.'),
+    ipvsVersion: words('a version', 32).describe('Version of IPVS in the kernel.'),
+    connectionTableSize: integer(0, 2 ** 32).describe('Buckets of the table of connections.'),
+  })
+    .optional()
+    .describe('The kernel that serves.'),
+  schedulers: set(words('the name of a scheduler', 16), 0, 32)
+    .optional()
+    .describe('Schedulers that the kernel has or can load.'),
+  programmedThrough: lenientFields({
+    virtualServices: resourceVersion.describe('VirtualServices.'),
+    realServers: resourceVersion.describe('RealServers.'),
+    realServerSlices: resourceVersion.describe('RealServerSlices.'),
+    addressPools: resourceVersion.describe('AddressPools.'),
+  })
+    .optional()
+    .describe(
+      'Up to which resource version of each kind the kernel holds what the objects ask for, apart from `refused`.',
+    ),
+  releasing: set(ipAddress(), 0, maxDirectorExceptions)
+    .optional()
+    .describe(
+      'Virtual addresses that no VirtualService claims any more and that are still bound here. At most 200.',
+    ),
+  drains: list(
+    lenientFields({
+      service: words('a virtual service', 128).describe('The virtual service, as the kernel knows it.'),
+      realServer: words('a real server', 128).describe('The real server that leaves it.'),
+      reason: words('a word in CamelCase', 64).describe('Why it leaves: Removed, Drained or ServiceRemoved.'),
+      active: count().describe('Connections that are open.'),
+      inactive: count().describe('Connections that are closing, and flows without an end.'),
+      since: timestamp().describe('When it began to leave.'),
+      deadline: timestamp().describe('When the connections that are left then are cut.'),
+    }),
+    0,
+    maxDirectorExceptions,
+  )
+    .optional()
+    .describe('Real servers that leave and still have connections. At most 200.'),
+  refused: list(
+    lenientFields({
+      object: words('an object', 600).describe('The object, such as RealServer default/web.'),
+      reason: words('a word in CamelCase', 128).describe('One word for programs that says why.'),
+      message: words('a sentence', 1024).describe('A sentence for people that says why, and what to do.'),
+    }),
+    0,
+    maxDirectorExceptions,
+  )
+    .optional()
+    .describe('Objects that this director does not serve, or not as written. At most 200.'),
+  counts: lenientFields({
+    virtualServices: count().describe('VirtualServices that are served here.'),
+    services: count().describe(
+      'Virtual services in the kernel: one per address and port, or per group of ports.',
+    ),
+    realServers: count().describe('Real servers in the kernel, over all services.'),
+    vips: count().describe('Virtual addresses that are bound here.'),
+    releasing: count().describe('All of `releasing`.'),
+    drains: count().describe('All of `drains`.'),
+    refused: count().describe('All of `refused`.'),
+  })
+    .optional()
+    .describe('The director in numbers.'),
+});
+
+export type DirectorStatus = StatusOf<typeof directorStatusSchema>;
+export type DirectorDrain = DirectorStatus['drains'][number];
+export type DirectorRefusal = DirectorStatus['refused'][number];
+
+/** What is malformed or not there yet is absent; never throws. */
+export function readDirectorStatus({ status }: Pick<DirectorResource, 'status'>): DirectorStatus {
+  return readStatus(directorStatusSchema, status);
+}

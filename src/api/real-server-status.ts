@@ -1,0 +1,49 @@
+import { choice, ipAddress, lenientFields, list, objectName, words } from './fields.ts';
+import type { RealServerResource } from './real-server.ts';
+import { commonStatus, count, readStatus } from './status-fields.ts';
+import type { StatusOf } from './status-fields.ts';
+
+export const realServerStatusSchema = lenientFields({
+  ...commonStatus,
+  counts: lenientFields({
+    endpoints: count().describe('Endpoints that were found, whatever their phase.'),
+    serving: count().describe('Endpoints that get new connections.'),
+    draining: count().describe('Endpoints that only keep the connections they have.'),
+  })
+    .optional()
+    .describe('The endpoints in numbers.'),
+  endpointsReady: words('a share', 32).optional().describe('Endpoints that serve, of all: "2/3".'),
+  endpoints: list(
+    lenientFields({
+      address: ipAddress().describe('Address of the endpoint.'),
+      phase: choice(['Serving', 'Draining', 'Excluded']).describe(
+        'Serving: it gets new connections. Draining: it only keeps those it has. Excluded: it gets none; see reason.',
+      ),
+      reason: words('a word in CamelCase', 128).optional().describe('Why it is not serving, in one word.'),
+      nodeName: objectName('the name of a node').optional().describe('Node that the pod runs on.'),
+      podName: objectName('the name of a pod').optional().describe('Pod behind the address.'),
+    }),
+    0,
+    50,
+  )
+    .optional()
+    .describe(
+      'The first 50 endpoints, those that do not serve before the others, for people. `counts` has them all.',
+    ),
+});
+
+export type RealServerStatus = StatusOf<typeof realServerStatusSchema>;
+export type RealServerStatusEndpoint = RealServerStatus['endpoints'][number];
+
+/** What is malformed or not there yet is absent; never throws. */
+export function readRealServerStatus({ status }: Pick<RealServerResource, 'status'>): RealServerStatus {
+  return readStatus(realServerStatusSchema, status);
+}
+
+/** The status with the text that `kubectl get` shows, which is made of its counts. */
+export function describeRealServerStatus(status: RealServerStatus): RealServerStatus {
+  const { counts } = status;
+  return counts === undefined
+    ? status
+    : { ...status, endpointsReady: `${counts.serving}/${counts.endpoints}` };
+}
