@@ -1,6 +1,6 @@
 import type { AddressPoolResource } from './address-pool.ts';
 import { ipAddress, keyedList, lenientFields, objectName, set, text, timestamp } from './fields.ts';
-import { commonStatus, count, readStatus } from './status-fields.ts';
+import { commonStatus, count, readStatus, resourceVersion } from './status-fields.ts';
 import type { StatusOf } from './status-fields.ts';
 
 export const addressPoolStatusSchema = lenientFields({
@@ -18,6 +18,10 @@ export const addressPoolStatusSchema = lenientFields({
     lenientFields({
       ip: ipAddress().describe('The address.'),
       since: timestamp().describe('When its VirtualService let go of it.'),
+      resourceVersion: resourceVersion().describe(
+        'Version of the VirtualServices from which on none claims it: a director that has programmed through it and does ' +
+          'not list the address as releasing holds it no more. Absent: it is still being given up.',
+      ),
       waitingFor: set(objectName('the name of a Director'), 0, 16).describe(
         'Directors that have not reported yet that they hold it no more; at most 16 of them.',
       ),

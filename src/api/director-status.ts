@@ -1,23 +1,10 @@
 import type { DirectorResource } from './director.ts';
-import {
-  integer,
-  ipAddress,
-  lenientFields,
-  list,
-  objectName,
-  set,
-  text,
-  timestamp,
-  words,
-} from './fields.ts';
-import { commonStatus, count, readStatus } from './status-fields.ts';
+import { integer, ipAddress, lenientFields, list, objectName, set, timestamp, words } from './fields.ts';
+import { commonStatus, count, readStatus, resourceVersion } from './status-fields.ts';
 import type { StatusOf } from './status-fields.ts';
 
 /** Entries of each list of exceptions; `counts` has the whole number. */
 export const maxDirectorExceptions = 200;
-
-/** `null`-free and opaque to people; compared as numbers, which Kubernetes allows since 1.35 (KEP-5504). */
-const resourceVersion = text('a resource version', /^\d{1,64}$/, 64).optional();
 
 export const directorStatusSchema = lenientFields({
   ...commonStatus,
@@ -34,10 +21,10 @@ export const directorStatusSchema = lenientFields({
     .optional()
     .describe('Schedulers that the kernel has or can load.'),
   programmedThrough: lenientFields({
-    virtualServices: resourceVersion.describe('VirtualServices.'),
-    realServers: resourceVersion.describe('RealServers.'),
-    realServerSlices: resourceVersion.describe('RealServerSlices.'),
-    addressPools: resourceVersion.describe('AddressPools.'),
+    virtualServices: resourceVersion().describe('VirtualServices.'),
+    realServers: resourceVersion().describe('RealServers.'),
+    realServerSlices: resourceVersion().describe('RealServerSlices.'),
+    addressPools: resourceVersion().describe('AddressPools.'),
   })
     .optional()
     .describe(

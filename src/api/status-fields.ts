@@ -27,6 +27,11 @@ export function count() {
   return integer(0, Number.MAX_SAFE_INTEGER);
 }
 
+/** `null`-free and opaque to people; compared as numbers, which Kubernetes allows since 1.35 (KEP-5504). */
+export function resourceVersion() {
+  return text('a resource version', /^\d{1,64}$/, 64).optional();
+}
+
 /** Part of every status. */
 export const commonStatus = {
   observedGeneration: count()
