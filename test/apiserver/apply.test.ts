@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { beforeEach, it } from 'node:test';
 import { apiVersion } from '../api/objects.ts';
-import { ask, service, services } from './client.ts';
+import { ask, pathsIn } from './client.ts';
+import { onEveryServer } from './environment.ts';
 import { valueAt } from './objects.ts';
-import { startApiServer } from './start-api-server.ts';
-import type { ApiServer } from './start-api-server.ts';
 
-describe('server-side apply', () => {
-  let server: ApiServer;
-  before(async () => {
-    server = await startApiServer();
-  });
-  after(() => server.close());
+onEveryServer('server-side apply', (server) => {
+  const { services, service } = pathsIn(server.namespace);
   beforeEach(() => ask(server, 'DELETE', services));
 
   const apply = (

@@ -1,21 +1,15 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { it } from 'node:test';
 import { ask, WatchClient } from './client.ts';
+import { onEveryServer } from './environment.ts';
 import { valueAt } from './objects.ts';
-import { startApiServer } from './start-api-server.ts';
-import type { ApiServer } from './start-api-server.ts';
 
-describe('built-in kinds of an API server', () => {
-  let server: ApiServer;
-  before(async () => {
-    server = await startApiServer();
-  });
-  after(() => server.close());
-
-  const core = '/api/v1/namespaces/default';
-  const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
-  const slices = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
-  const events = '/apis/events.k8s.io/v1/namespaces/default/events';
+onEveryServer('built-in kinds', (server) => {
+  const within = `namespaces/${server.namespace}`;
+  const core = `/api/v1/${within}`;
+  const leases = `/apis/coordination.k8s.io/v1/${within}/leases`;
+  const slices = `/apis/discovery.k8s.io/v1/${within}/endpointslices`;
+  const events = `/apis/events.k8s.io/v1/${within}/events`;
   const pod = (name: string) => ({
     metadata: { name },
     spec: { containers: [{ name: 'main', image: 'none' }] },
@@ -85,7 +79,10 @@ describe('built-in kinds of an API server', () => {
 
   it('a node keeps its status when it is made, a config map is replaced without a revision', async () => {
     const status = { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] };
-    const { body } = await ask(server, 'POST', '/api/v1/nodes', { metadata: { name: 'n1' }, status });
+    const { body } = await ask(server, 'POST', '/api/v1/nodes', {
+      metadata: { name: server.clusterName('n1') },
+      status,
+    });
     assert.deepEqual(body['status'], status);
     const map = (value: string) => ({ metadata: { name: 'settings' }, data: { a: value } });
     await ask(server, 'POST', `${core}/configmaps`, map('1'));

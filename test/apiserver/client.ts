@@ -1,13 +1,21 @@
 /** A few lines with which tests speak to the server, with nothing between them and HTTP. */
+import { fetch } from 'undici';
+import type { Dispatcher, Response } from 'undici';
 import type { KubeObject } from './objects.ts';
-import type { ApiServer } from './start-api-server.ts';
+
+/** Where a server is, and what it wants to see of us. */
+export interface Connection {
+  readonly url: string;
+  /** With the authorities and certificates of the server. */
+  readonly dispatcher?: Dispatcher | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
 
 export const crdBase = '/apis/networking.lvs-operator.io/v1alpha1';
-export const services = `${crdBase}/namespaces/default/virtualservices`;
 
 export interface Reply {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: Response['headers'];
   /** An object, a list or a Status. */
   readonly body: KubeObject & {
     readonly items: KubeObject[];
@@ -25,24 +33,42 @@ const contentTypes = {
 } as const;
 
 export async function ask(
-  { url }: Pick<ApiServer, 'url'>,
+  connection: Connection,
   method: string,
   path: string,
   body?: unknown,
   kind: keyof typeof contentTypes = 'plain',
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Reply> {
-  const response = await fetch(`${url}${path}`, {
+  const response = await fetch(`${connection.url}${path}`, {
     method,
-    headers: { 'content-type': contentTypes[kind], 'user-agent': 'suite/1', ...headers },
+    ...(connection.dispatcher && { dispatcher: connection.dispatcher }),
+    headers: {
+      'content-type': contentTypes[kind],
+      'user-agent': 'suite/1',
+      ...connection.headers,
+      ...headers,
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: JSON.parse(text) as Reply['body'] };
+  return { status: response.status, headers: response.headers, body: readAnswer(text) };
 }
 
-/** The path of one VirtualService in `default`. */
-export const service = (name: string) => `${services}/${name}`;
+/** Outside of its resources, an API server also answers in plain words. */
+function readAnswer(text: string): Reply['body'] {
+  const object = /^\s*\{/.test(text) ? (JSON.parse(text) as object) : { message: text.trim() };
+  return object as Reply['body'];
+}
+
+/** Paths of VirtualServices in a namespace. */
+export function pathsIn(namespace: string): {
+  readonly services: string;
+  readonly service: (name: string) => string;
+} {
+  const services = `${crdBase}/namespaces/${namespace}/virtualservices`;
+  return { services, service: (name) => `${services}/${name}` };
+}
 
 export interface WatchEvent {
   readonly type: string;
@@ -57,8 +83,8 @@ export class WatchClient {
   readonly #abort = new AbortController();
   #notify: () => void = () => {};
 
-  constructor({ url }: Pick<ApiServer, 'url'>, path: string, headers: Readonly<Record<string, string>> = {}) {
-    this.ended = this.#read(`${url}${path}`, headers);
+  constructor(connection: Connection, path: string, headers: Readonly<Record<string, string>> = {}) {
+    this.ended = this.#read(connection, path, headers);
   }
 
   /** What came last and is no whole line. */
@@ -86,9 +112,17 @@ export class WatchClient {
     this.#abort.abort();
   }
 
-  async #read(url: string, headers: Readonly<Record<string, string>>): Promise<string> {
+  async #read(
+    connection: Connection,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<string> {
     try {
-      const response = await fetch(url, { headers, signal: this.#abort.signal });
+      const response = await fetch(`${connection.url}${path}`, {
+        ...(connection.dispatcher && { dispatcher: connection.dispatcher }),
+        headers: { ...connection.headers, ...headers },
+        signal: this.#abort.signal,
+      });
       if (response.body === null || !response.ok) return `status ${response.status}`;
       const decoder = new TextDecoder();
       for await (const chunk of response.body as AsyncIterable<Uint8Array>) {

@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { it } from 'node:test';
 import { realServer, virtualService } from '../api/objects.ts';
-import { ask, crdBase, service, services, WatchClient } from './client.ts';
-import { startApiServer } from './start-api-server.ts';
-import type { ApiServer } from './start-api-server.ts';
+import { ask, crdBase, pathsIn, WatchClient } from './client.ts';
+import { onEveryServer } from './environment.ts';
 
-describe('deletion by an API server', () => {
-  let server: ApiServer;
-  before(async () => {
-    server = await startApiServer();
-  });
-  after(() => server.close());
-
-  const realServers = `${crdBase}/namespaces/default/realservers`;
+onEveryServer('deletion', (server) => {
+  const { services, service } = pathsIn(server.namespace);
+  const realServers = `${crdBase}/namespaces/${server.namespace}/realservers`;
 
   async function make(name: string, metadata: object = {}): Promise<string> {
     const { status, body } = await ask(server, 'POST', services, virtualService({}, { name, ...metadata }));
@@ -131,7 +125,7 @@ describe('deletion by an API server', () => {
   });
 
   it('of a pod on a node waits for the kubelet, which there is none', async () => {
-    const pods = '/api/v1/namespaces/default/pods';
+    const pods = `/api/v1/namespaces/${server.namespace}/pods`;
     const pod = (name: string, nodeName: string) => ({
       metadata: { name },
       spec: { containers: [{ name: 'main', image: 'none' }], ...(nodeName === '' ? {} : { nodeName }) },

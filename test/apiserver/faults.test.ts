@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { virtualService } from '../api/objects.ts';
-import { ask, service, services, WatchClient } from './client.ts';
+import { ask, pathsIn, WatchClient } from './client.ts';
 import { startApiServer } from './start-api-server.ts';
 import type { ApiServer } from './start-api-server.ts';
+
+const { services, service } = pathsIn('default');
 
 describe('faults of an API server', () => {
   let server: ApiServer;

@@ -1,26 +1,23 @@
 import assert from 'node:assert/strict';
 import { globSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { before, beforeEach, describe, it } from 'node:test';
 import { makeCertificate } from '../kube/certificates.ts';
+import { onEveryServer } from './environment.ts';
 import { kubectlFor } from './kubectl.ts';
 import type { Kubectl, Ran } from './kubectl.ts';
 import { startApiServer } from './start-api-server.ts';
-import type { ApiServer } from './start-api-server.ts';
 
 const examples = globSync('*.yaml', { cwd: path.join(import.meta.dirname, '../../examples') }).length;
 
-describe('kubectl', () => {
-  let server: ApiServer;
-  let kubectl: Kubectl;
-  before(async () => {
-    server = await startApiServer();
-    kubectl = kubectlFor(server);
+onEveryServer('kubectl', (server) => {
+  let anywhere: Kubectl;
+  before(() => {
+    anywhere = server.kubectl();
   });
-  after(async () => {
-    kubectl[Symbol.dispose]();
-    await server.close();
-  });
+  /** kubectl in the namespace of the suite. */
+  const kubectl = (args: readonly string[], input?: string): Promise<Ran> =>
+    anywhere(['-n', server.namespace, ...args], input);
 
   async function good(...args: string[]): Promise<string> {
     const { status, stdout, stderr } = await kubectl(args);
@@ -39,8 +36,12 @@ spec:
     - port: 80
 ${extra}`;
 
+  /** Resource versions of all examples. */
+  const versions = () => good('get', '-f', 'examples', '-o', 'jsonpath={.items[*].metadata.resourceVersion}');
+
   beforeEach(async () => {
-    await good('delete', 'lvsvs,lvsrs,lvspool', '--all', '--all-namespaces', '--wait=false');
+    await good('delete', 'lvsvs,lvsrs', '--all', '--wait=false');
+    await good('delete', '-f', 'examples', '--ignore-not-found', '--wait=false');
   });
 
   it('apply of all examples creates them, and the second time changes nothing', async () => {
@@ -48,17 +49,17 @@ ${extra}`;
     assert.ok(first.split('\n').length > examples, first);
     assert.match(first, /^virtualservice\.networking\.lvs-operator\.io\/web created$/m);
     assert.doesNotMatch(first, /unchanged|configured/);
-    const { revision } = server.store;
+    const before = await versions();
     // kubectl says "configured" where a list has entries with defaults, which it does not know; nothing is written.
     assert.match(await good('apply', '-f', 'examples'), /^realserver.*\/web unchanged$/m);
-    assert.equal(server.store.revision, revision);
+    assert.equal(await versions(), before);
   });
 
   it('apply --server-side of all examples does, too, and after a client-side apply', async () => {
     assert.match(await good('apply', '--server-side', '-f', 'examples'), /web serverside-applied/);
-    const revision = server.store.revision;
+    const before = await versions();
     await good('apply', '--server-side', '-f', 'examples');
-    assert.equal(server.store.revision, revision, 'nothing was written');
+    assert.equal(await versions(), before, 'nothing was written');
 
     await good('delete', '-f', 'examples', '--wait=false');
     await good('apply', '-f', 'examples');
@@ -174,7 +175,7 @@ ${extra}`;
     const event = {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
-      metadata: { name: 'try.1', namespace: 'default' },
+      metadata: { name: 'try.1', namespace: server.namespace },
       eventTime: '2026-01-01T00:00:00.000000Z',
       reportingController: 'lvs-operator.io/controller',
       reportingInstance: 'controller-0',
@@ -184,7 +185,7 @@ ${extra}`;
         apiVersion: 'networking.lvs-operator.io/v1alpha1',
         kind: 'VirtualService',
         name: 'try',
-        namespace: 'default',
+        namespace: server.namespace,
         uid,
       },
       note: 'It has 192.0.2.1.',
@@ -204,23 +205,19 @@ ${extra}`;
   });
 
   it('works on built-in kinds', async () => {
-    // Commands such as "create namespace" speak protobuf, which this server does not.
-    const objects = ['Namespace', 'ConfigMap'].map((kind) => ({
-      apiVersion: 'v1',
-      kind,
-      metadata: { name: 'shop' },
-    }));
-    for (const object of objects) {
-      const made = await kubectl(
-        ['-n', object.kind === 'Namespace' ? '' : 'shop', 'apply', '-f', '-'],
-        JSON.stringify(object),
-      );
+    // Commands such as "create namespace" speak protobuf, which the server in the process does not.
+    const shop = server.clusterName('shop');
+    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: shop } };
+    const settings = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings', namespace: shop } };
+    for (const object of [namespace, settings]) {
+      const made = await anywhere(['apply', '-f', '-'], JSON.stringify(object));
       assert.equal(made.status, 0, made.stderr);
     }
-    await good('-n', 'shop', 'label', 'configmap', 'shop', 'app=web');
-    assert.match(await good('-n', 'shop', 'get', 'cm', '-l', 'app=web', '-o', 'name'), /shop/);
-    await good('delete', 'namespace', 'shop', '--timeout=20s');
-    assert.equal((await kubectl(['get', 'namespace', 'shop'])).status, 1);
+    await good('-n', shop, 'label', 'configmap', 'settings', 'app=web');
+    assert.match(await good('-n', shop, 'get', 'cm', '-l', 'app=web', '-o', 'name'), /settings/);
+    await good('delete', 'namespace', shop, `--wait=${server.collectsGarbage}`, '--timeout=20s');
+    const { stdout } = await kubectl(['get', 'namespace', shop, '-o', 'jsonpath={.status.phase}']);
+    assert.equal(stdout, server.collectsGarbage ? '' : 'Terminating');
   });
 });
 
@@ -229,13 +226,14 @@ describe('kubectl over TLS', () => {
     const tokens = new Map([['first', { username: 'admin', groups: [] }]]);
     const server = await startApiServer({ tls: makeCertificate('first'), tokens });
     const versionWith = async (kubectl: Kubectl) => (await kubectl(['get', '--raw', '/version'])).status;
-    const [good, stranger] = [kubectlFor(server, 'first'), kubectlFor(server, 'other')];
+    const as = (token: string) => kubectlFor({ kubeconfig: server.kubeconfig(token) });
+    const [good, stranger] = [as('first'), as('other')];
     try {
       assert.equal(await versionWith(good), 0);
       assert.match((await stranger(['get', 'lvsvs'])).stderr, /must be logged in|Unauthorized/);
       server.setCertificate(makeCertificate('second'));
       assert.match((await good(['get', '--raw', '/version'])).stderr, /certificate/);
-      using again = kubectlFor(server, 'first');
+      using again = as('first');
       assert.equal(await versionWith(again), 0);
     } finally {
       good[Symbol.dispose]();

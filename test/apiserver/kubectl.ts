@@ -14,7 +14,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inflateRawSync } from 'node:zlib';
-import type { ApiServer } from './start-api-server.ts';
 
 const repository = path.join(import.meta.dirname, '../..');
 
@@ -72,11 +71,14 @@ export interface Kubectl {
 }
 
 /** kubectl for this server, which knows nothing of other servers: it keeps what it discovers by port for hours. */
-export function kubectlFor(server: ApiServer, token?: string): Kubectl {
+export function kubectlFor(
+  access: { readonly kubeconfig: string } | { readonly kubeconfigFile: string },
+): Kubectl {
   const program = unpackKubectl();
   const home = mkdtempSync(path.join(tmpdir(), 'lvs-kubectl-'));
-  const kubeconfig = path.join(home, 'kubeconfig');
-  writeFileSync(kubeconfig, server.kubeconfig(token), { mode: 0o600 });
+  const own = path.join(home, 'kubeconfig');
+  if ('kubeconfig' in access) writeFileSync(own, access.kubeconfig, { mode: 0o600 });
+  const kubeconfig = 'kubeconfig' in access ? own : access.kubeconfigFile;
   const run = (args: readonly string[], input = ''): Promise<Ran> =>
     new Promise((resolve, reject) => {
       const child = spawn(program, ['--cache-dir', path.join(home, 'cache'), ...args], {

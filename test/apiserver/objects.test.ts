@@ -1,21 +1,15 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import { addressPool, realServer, virtualService } from '../api/objects.ts';
-import { ask, crdBase, service, services } from './client.ts';
-import type { KubeObject } from './objects.ts';
+import { ask, crdBase, pathsIn } from './client.ts';
+import { onEveryServer } from './environment.ts';
 import { valueAt } from './objects.ts';
-import { startApiServer } from './start-api-server.ts';
-import type { ApiServer } from './start-api-server.ts';
 
-describe('objects of an API server', () => {
-  let server: ApiServer;
-  before(async () => {
-    server = await startApiServer({ namespaces: ['shop'] });
-  });
-  after(() => server.close());
+onEveryServer('objects', (server) => {
+  const { services, service } = pathsIn(server.namespace);
   beforeEach(async () => {
     for (const kind of ['virtualservices', 'realservers']) {
-      await ask(server, 'DELETE', `${crdBase}/namespaces/default/${kind}`);
+      await ask(server, 'DELETE', `${crdBase}/namespaces/${server.namespace}/${kind}`);
     }
   });
 
@@ -23,7 +17,6 @@ describe('objects of an API server', () => {
     ask(server, 'POST', services, virtualService(spec, metadata));
   const patch = (body: object, name = 'web') => ask(server, 'PATCH', service(name), body, 'merge');
   const current = async (name = 'web') => (await ask(server, 'GET', service(name))).body;
-  const revisionOf = ({ metadata }: KubeObject) => Number(metadata.resourceVersion);
 
   it('a new object gets identity, defaults and generation 1, and no status but the default', async () => {
     const { status, body } = await create({}, { name: 'web', uid: 'mine', generation: 7 });
@@ -31,11 +24,10 @@ describe('objects of an API server', () => {
     assert.match(body.metadata.uid ?? '', /^[0-9a-f-]{36}$/);
     assert.match(body.metadata.creationTimestamp ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     assert.equal(body.metadata.generation, 1);
-    assert.equal(body.metadata.namespace, 'default');
+    assert.equal(body.metadata.namespace, server.namespace);
     assert.equal(valueAt(body, '.spec.ports[0].protocol'), 'TCP');
     assert.equal(valueAt(body, '.spec.drain.timeoutSeconds'), 300);
     assert.equal(valueAt(body, '.status.conditions[0].reason'), 'Pending');
-    assert.equal(revisionOf(body), server.store.revision);
   });
 
   it('a status is ignored where it cannot be written', async () => {
@@ -83,10 +75,12 @@ describe('objects of an API server', () => {
 
   it('a write that changes nothing is no write', async () => {
     await create();
-    const { revision } = server.store;
-    assert.equal((await patch({ spec: { scheduler: 'wlc' } })).status, 200);
-    assert.equal((await ask(server, 'PUT', service('web'), await current())).status, 200);
-    assert.equal(server.store.revision, revision);
+    const { metadata } = await current();
+    const patched = await patch({ spec: { scheduler: 'wlc' } });
+    assert.equal(patched.status, 200);
+    assert.equal(patched.body.metadata.resourceVersion, metadata.resourceVersion);
+    const updated = await ask(server, 'PUT', service('web'), await current());
+    assert.equal(updated.body.metadata.resourceVersion, metadata.resourceVersion);
   });
 
   it('the second of two writers of one revision has a conflict', async () => {
@@ -404,20 +398,23 @@ describe('objects of an API server', () => {
   });
 
   it('dry-run says what would be, and stores nothing', async () => {
-    const { revision } = server.store;
     const { status, body } = await ask(server, 'POST', `${services}?dryRun=All`, virtualService());
     assert.equal(status, 201);
     assert.equal(valueAt(body, '.spec.scheduler'), 'wlc');
     assert.equal((await ask(server, 'POST', `${services}?dryRun=Some`, virtualService())).status, 422);
-    assert.equal(server.store.revision, revision);
+    assert.equal((await ask(server, 'GET', service('web'))).status, 404);
   });
 
   it('cluster-wide kinds have no namespace', async () => {
     const pools = `${crdBase}/addresspools`;
-    const { status, body } = await ask(server, 'POST', pools, addressPool());
+    const name = server.clusterName('pool');
+    const { status, body } = await ask(server, 'POST', pools, addressPool({}, { name }));
     assert.equal(status, 201);
     assert.equal(body.metadata.namespace, undefined);
-    assert.equal((await ask(server, 'GET', `${crdBase}/namespaces/default/addresspools`)).status, 404);
-    assert.equal((await ask(server, 'DELETE', `${pools}/public`)).status, 200);
+    assert.equal(
+      (await ask(server, 'GET', `${crdBase}/namespaces/${server.namespace}/addresspools`)).status,
+      404,
+    );
+    assert.equal((await ask(server, 'DELETE', `${pools}/${name}`)).status, 200);
   });
 });

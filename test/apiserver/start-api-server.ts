@@ -14,6 +14,7 @@ import {
 } from './discovery.ts';
 import { Faults } from './faults.ts';
 import type { FaultAction, Verb } from './faults.ts';
+import { kubeconfigOf } from './kubeconfig.ts';
 import { listPage } from './lists.ts';
 import { isMapping } from './objects.ts';
 import type { KubeObject, Mapping } from './objects.ts';
@@ -125,21 +126,6 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       await closed;
     },
   };
-}
-
-function kubeconfigOf(url: string, token: string | undefined, ca: string | undefined): string {
-  const cluster =
-    ca === undefined
-      ? { server: url, 'insecure-skip-tls-verify': true }
-      : { server: url, 'certificate-authority-data': Buffer.from(ca).toString('base64') };
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'test',
-    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test', namespace: 'default' } }],
-    clusters: [{ name: 'test', cluster }],
-    users: [{ name: 'test', user: token === undefined ? {} : { token } }],
-  });
 }
 
 const bootNamespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
