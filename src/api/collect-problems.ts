@@ -6,12 +6,26 @@ export type ParseResult<Parsed> =
   | { readonly ok: true; readonly value: Parsed }
   | { readonly ok: false; readonly problems: readonly ResourceProblem[] };
 
+export interface ParseOptions {
+  /**
+   * What becomes of fields that no schema of ours knows. `ignore` is for objects of an API server: it has refused or
+   * dropped what its definitions do not know, so what is left belongs to a later version than this program.
+   * @default 'refuse'
+   */
+  readonly unknownFields?: 'refuse' | 'ignore';
+}
+
 /** Parses with a schema and turns zod's issues into problems, one per field, in the order of the schema. */
 export function parseWith<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
+  { unknownFields = 'refuse' }: ParseOptions = {},
 ): ParseResult<z.output<Schema>> {
-  const result = schema.safeParse(value);
+  let result = schema.safeParse(value);
+  if (!result.success && unknownFields === 'ignore') {
+    const known = withoutUnknownFields(value, result.error.issues);
+    if (known !== undefined) result = schema.safeParse(known);
+  }
   if (result.success) return { ok: true, value: result.data };
   const problems = new Map<string, ResourceProblem>();
   for (const issue of result.error.issues) {
@@ -46,4 +60,20 @@ function problemsOfIssue(issue: z.core.$ZodIssue): readonly ResourceProblem[] {
   }
   const reason = issue.message.startsWith('is required') ? 'MissingField' : 'InvalidValue';
   return [problem(path, issue.message, reason)];
+}
+
+/** A copy of the value without the fields that the issues call unknown; undefined: they call none so. */
+function withoutUnknownFields(value: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
+  const unknown = issues.filter((issue) => issue.code === 'unrecognized_keys');
+  if (unknown.length === 0) return undefined;
+  const copy = structuredClone(value);
+  for (const issue of unknown) {
+    const parent = issue.path.reduce<unknown>(
+      (node, step) => (typeof node === 'object' && node !== null ? Reflect.get(node, step) : undefined),
+      copy,
+    );
+    if (typeof parent !== 'object' || parent === null) continue;
+    for (const key of issue.keys) Reflect.deleteProperty(parent, key);
+  }
+  return copy;
 }

@@ -55,7 +55,7 @@ export { isResourceList, parseResource, readObjectRef, resourceKinds } from './p
 export type { Resource, ResourceKind, ResourceResult } from './parse-resource.ts';
 export { defaultDirectorConfiguration, parseDirectorConfiguration } from './director-configuration.ts';
 export type { DirectorConfiguration } from './director-configuration.ts';
-export type { ParseResult } from './collect-problems.ts';
+export type { ParseOptions, ParseResult } from './collect-problems.ts';
 export { mergeCondition } from './conditions.ts';
 export type { Condition, ConditionVerdict } from './conditions.ts';
 export { customResourceDefinitions } from './custom-resource.ts';

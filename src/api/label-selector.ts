@@ -94,11 +94,16 @@ export function selectorViolations(
   });
 }
 
-/** The same in CEL. `path` leads to the selector. */
+/** The same in CEL, and the form of the keys of `matchLabels`, of which structure says nothing. `path` leads to the selector. */
 export function selectorCel(path: readonly string[]): readonly CelRule[] {
   const requirement = [...path, 'matchExpressions', '[]'];
   const hasValues = 'has(self.values) && self.values.size() > 0';
   return [
+    {
+      at: [...path, 'matchLabels'],
+      rule: `self.all(key, key.matches('${labelKeyPattern.source}'))`,
+      message: `must have keys that are each ${labelKeyForm}`,
+    },
     {
       at: requirement,
       rule: `(self.operator != 'In' && self.operator != 'NotIn') || (${hasValues})`,

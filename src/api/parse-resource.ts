@@ -3,6 +3,7 @@ import { addressPoolRules } from './address-pool-rules.ts';
 import { addressPoolSpecSchema } from './address-pool.ts';
 import type { AddressPoolResource } from './address-pool.ts';
 import { checkRules, parseWith, problem } from './collect-problems.ts';
+import type { ParseOptions } from './collect-problems.ts';
 import { describeValue } from './describe-value.ts';
 import { directorSpecSchema } from './director.ts';
 import type { DirectorResource } from './director.ts';
@@ -75,7 +76,7 @@ const addressPoolSchema = envelope('AddressPool', clusterMetadataSchema, address
  * are judged once the structure is valid. Never throws for what a person wrote.
  * @param value plain data, as a YAML or JSON parser gives it.
  */
-export function parseResource(value: unknown): ResourceResult {
+export function parseResource(value: unknown, options?: ParseOptions): ResourceResult {
   const kind = readKind(value);
   if (typeof kind !== 'string') return { ok: false, object: undefined, problems: [kind] };
   const refuse = (problems: readonly ResourceProblem[]): ResourceResult => ({
@@ -85,23 +86,23 @@ export function parseResource(value: unknown): ResourceResult {
   });
   switch (kind) {
     case 'VirtualService': {
-      const parsed = parseKind(virtualServiceSchema, virtualServiceRules, value);
+      const parsed = parseKind(virtualServiceSchema, virtualServiceRules, value, options);
       return parsed.ok ? { ok: true, resource: namespaced(kind, parsed.value) } : refuse(parsed.problems);
     }
     case 'RealServer': {
-      const parsed = parseKind(realServerSchema, realServerRules, value);
+      const parsed = parseKind(realServerSchema, realServerRules, value, options);
       return parsed.ok ? { ok: true, resource: namespaced(kind, parsed.value) } : refuse(parsed.problems);
     }
     case 'RealServerSlice': {
-      const parsed = parseKind(realServerSliceSchema, realServerSliceRules, value);
+      const parsed = parseKind(realServerSliceSchema, realServerSliceRules, value, options);
       return parsed.ok ? { ok: true, resource: namespaced(kind, parsed.value) } : refuse(parsed.problems);
     }
     case 'AddressPool': {
-      const parsed = parseKind(addressPoolSchema, addressPoolRules, value);
+      const parsed = parseKind(addressPoolSchema, addressPoolRules, value, options);
       return parsed.ok ? { ok: true, resource: clusterWide(kind, parsed.value) } : refuse(parsed.problems);
     }
     case 'Director': {
-      const parsed = parseKind(directorSchema, [], value);
+      const parsed = parseKind(directorSchema, [], value, options);
       return parsed.ok ? { ok: true, resource: clusterWide(kind, parsed.value) } : refuse(parsed.problems);
     }
   }
@@ -144,8 +145,9 @@ function parseKind<Schema extends z.ZodType<{ readonly spec: unknown }>>(
   schema: Schema,
   rules: readonly ObjectRule<z.output<Schema>['spec']>[],
   value: unknown,
+  options: ParseOptions | undefined,
 ) {
-  const parsed = parseWith(schema, value);
+  const parsed = parseWith(schema, value, options);
   if (!parsed.ok) return parsed;
   const problems = checkRules(rules, parsed.value.spec);
   return problems.length === 0 ? parsed : ({ ok: false, problems } as const);

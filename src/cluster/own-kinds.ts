@@ -6,12 +6,13 @@ import type { KubeObject } from '../kube/index.ts';
 export type ResourceOf<Kind extends ResourceKind> = Extract<Resource, { readonly kind: Kind }>;
 
 /**
- * A parser for the objects of one of our kinds, by the same rules as for files. What it throws makes one malformed entry
- * of one object: the API server has judged it before, so only an object of another version gets this far.
+ * A parser for the objects of one of our kinds, by the same rules as for files, but that fields of a later version are
+ * skipped: newer definitions put defaults into every object, and must not make all of them malformed for a director that
+ * is a version behind. What it throws makes one malformed entry of one object.
  */
 export function parserOf<Kind extends ResourceKind>(kind: Kind): (object: KubeObject) => ResourceOf<Kind> {
   return (object) => {
-    const parsed = parseResource(object);
+    const parsed = parseResource(object, { unknownFields: 'ignore' });
     if (!parsed.ok) {
       const problems = parsed.problems.map(({ path, message }) => `${formatFieldPath(path)} ${message}`);
       throw new LvsError('LVS_KUBE_MALFORMED', problems.join('; '), { subject: object.metadata.name });

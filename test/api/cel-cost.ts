@@ -11,6 +11,12 @@ import type { OpenApiSchema } from '../../src/api/index.ts';
  */
 export const ruleCostLimit = 10_000_000;
 export const totalCostLimit = 100_000_000;
+/**
+ * What it lets a rule cost when it judges an object, and all rules of the object together; beyond it the object is
+ * refused (apiserver: pkg/apis/cel/config.go).
+ */
+export const callCostLimit = 1_000_000;
+export const objectCostLimit = 10_000_000;
 
 /** What an expression costs, how large its value can be, and the schema of the value when it is a field. */
 interface Estimate {
@@ -43,8 +49,8 @@ function field(schema: OpenApiSchema | undefined): Estimate {
   return { cost: 1, size: 1, schema };
 }
 
-/** No schema limits a key. */
-const mapKey: Estimate = { cost: 1, size: Number.POSITIVE_INFINITY };
+/** No schema limits a key, and an API server takes it for empty. Here it has the length of the longest key of a label. */
+const mapKey: Estimate = { cost: 1, size: 317 };
 
 const longest = (words: readonly string[]) => Math.max(...words.map((word) => word.length));
 

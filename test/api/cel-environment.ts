@@ -65,7 +65,7 @@ class NodeTypes {
   typeOf(schema: OpenApiSchema, name: string): string {
     switch (schema.type) {
       case 'string':
-        return 'string';
+        return schema.format === 'date-time' ? 'google.protobuf.Timestamp' : 'string';
       case 'integer':
         return 'int';
       case 'number':
@@ -95,6 +95,7 @@ class NodeTypes {
 
   convert(schema: OpenApiSchema, value: unknown): unknown {
     if (schema.type === 'integer') return BigInt(Number(value));
+    if (schema.format === 'date-time') return new Date(String(value));
     if (Array.isArray(value)) {
       const { items } = schema;
       return items === undefined ? value : value.map((entry: unknown) => this.convert(items, entry));

@@ -3,12 +3,11 @@ import { describe, it } from 'node:test';
 import {
   formatFieldPath,
   formatObjectRef,
-  isNamespaceAdmitted,
   isResourceList,
   parseResource,
   requestedAddresses,
 } from '../../src/api/index.ts';
-import { addressPool, apiVersion, virtualService } from './objects.ts';
+import { apiVersion, virtualService } from './objects.ts';
 
 describe('names for people', () => {
   it('an object of a namespace', () => {
@@ -62,22 +61,6 @@ describe('requestedAddresses', () => {
       const result = parseResource(virtualService(spec));
       assert.ok(result.ok && result.resource.kind === 'VirtualService');
       assert.deepEqual(requestedAddresses(result.resource.spec), requests);
-    });
-  }
-});
-
-describe('isNamespaceAdmitted', () => {
-  const table: readonly [namespaces: string[], namespace: string, admitted: boolean][] = [
-    [[], 'default', false],
-    [['default'], 'default', true],
-    [['default'], 'shop', false],
-    [['*'], 'shop', true],
-  ];
-  for (const [namespaces, namespace, admitted] of table) {
-    it(`${namespace} by [${namespaces.join(', ')}]: ${admitted}`, () => {
-      const result = parseResource(addressPool({ namespaces }));
-      assert.ok(result.ok && result.resource.kind === 'AddressPool');
-      assert.equal(isNamespaceAdmitted(result.resource.spec, namespace, undefined), admitted);
     });
   }
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parseResource, readObjectRef, schedulerNames } from '../../src/api/index.ts';
-import { addressPool, apiVersion, realServer, virtualService } from './objects.ts';
+import { addressPool, apiVersion, realServer, realServerSlice, virtualService } from './objects.ts';
 
 function accept(value: unknown) {
   const result = parseResource(value);
@@ -119,6 +119,45 @@ describe('parseResource gives a complete object', () => {
       annotations: { note: 'y' },
     });
     assert.equal('status' in resource, false);
+  });
+
+  it('keeps who controls the object, and that it is being deleted', () => {
+    const owner = { apiVersion: 'v1', kind: 'RealServer', name: 'web', uid: '1' };
+    const { metadata } = accept(
+      realServerSlice(
+        {},
+        {
+          deletionTimestamp: '2026-01-01T00:00:00Z',
+          ownerReferences: [{ ...owner, uid: '2' }, { ...owner, controller: true }, 'nonsense'],
+        },
+      ),
+    );
+    assert.deepEqual(metadata, {
+      name: 'web-1',
+      namespace: 'default',
+      deletionTimestamp: '2026-01-01T00:00:00Z',
+      controller: { kind: 'RealServer', name: 'web', uid: '1' },
+    });
+  });
+
+  it('of an API server is read without what a later version knows', () => {
+    const later = {
+      ...Object(virtualService({ healthCheck: { type: 'HTTP' }, ports: [{ port: 80, alpn: ['h2'] }] })),
+      metadata: { name: 'web', clusterName: 'x' },
+    };
+    const result = parseResource(later, { unknownFields: 'ignore' });
+    assert.deepEqual(result, { ok: true, resource: accept(virtualService()) });
+    assert.equal(parseResource(later).ok, false);
+    const wrong = parseResource(
+      { ...later, spec: { new: 1, ports: [{ port: 0 }] } },
+      { unknownFields: 'ignore' },
+    );
+    assert.deepEqual(wrong.ok ? [] : wrong.problems.map(({ path }) => path), [['spec', 'ports', 0, 'port']]);
+  });
+
+  it('reads a slice of a later version as it is', () => {
+    const { spec } = Object(realServerSlice());
+    assert.deepEqual(accept(realServerSlice({ ...spec, shard: 1 })), accept(realServerSlice()));
   });
 
   it('reads what kubectl prints: null timestamps, null labels and a status', () => {
