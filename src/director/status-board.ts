@@ -278,7 +278,7 @@ function gatherOwnedParts(
     const vip = service.key.kind === 'address' ? service.key.vip : vipOfMark.get(service.key.mark);
     if (vip !== undefined) parts.addresses.add(vip);
     for (const realServer of service.realServers.values()) {
-      if (realServer.config.weight > 0 && !realServer.isDrained) parts.serving++;
+      if (realServer.config.weight > 0) parts.serving++;
       else parts.quiesced++;
     }
   }

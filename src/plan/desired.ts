@@ -1,17 +1,17 @@
 import { ipFamily } from '../base/index.ts';
 import { objectRefOf } from '../api/index.ts';
-import type { RealServerResource } from '../api/index.ts';
-import { compareByAge } from './age.ts';
+import type { RealServerResource, RealServerSliceResource, VirtualServiceResource } from '../api/index.ts';
 import { computePacketRulesPart, smallestTunnelMtu } from './desired-rules.ts';
 import type { PacketRulesPart } from './desired-rules.ts';
+import { enterRealServers } from './enter-real-servers.ts';
+import type { RealServerGroup } from './enter-real-servers.ts';
 import { FillMemory } from './fill-memory.ts';
 import { recallGround, rememberGround } from './ground.ts';
 import type { Ground } from './ground.ts';
 import { areWeightsShared, kernelWeights } from './kernel-weight.ts';
 import { keepLastAccepted } from './last-accepted.ts';
 import { warnOfOnePacketAnswers } from './one-packet-answers.ts';
-import { joinRealServer } from './real-server-join.ts';
-import type { RealServerEntry, RealServerRules } from './real-server-join.ts';
+import type { RealServerRules } from './real-server-join.ts';
 import { RefusalList } from './refusals.ts';
 import type { ServiceDraft, VirtualServiceDraft } from './service-draft.ts';
 import { computeForwardingNeeds, joinSysctlNeeds } from './sysctl-needs.ts';
@@ -66,11 +66,15 @@ function computeFrom(input: DesiredStateInput): DesiredState {
       virtualServices: ground.accepted,
       realServers: joined.flatMap(({ served }) => served),
       addressPools: input.addressPools,
+      ...(input.realServerSlices && {
+        realServerSlices: joined.flatMap(({ slices }) => slices ?? []),
+      }),
+      ...(input.namespaceLabels && { namespaceLabels: input.namespaceLabels }),
     },
   };
 }
 
-function draftKey(namespace: string, name: string): string {
+function objectKey(namespace: string, name: string): string {
   return `${namespace}/${name}`;
 }
 
@@ -79,36 +83,73 @@ function groupRealServers(
   input: DesiredStateInput,
   { drafts }: Ground,
 ): {
-  readonly groups: ReadonlyMap<VirtualServiceDraft, readonly RealServerResource[]>;
+  readonly groups: ReadonlyMap<VirtualServiceDraft, RealServerGroup>;
   readonly strays: readonly Refusal[];
 } {
   const strays = new RefusalList();
-  let known: ReadonlySet<string> | undefined;
-  const groups = new Map<VirtualServiceDraft, RealServerResource[]>();
+  let judgeStray: ((resource: RealServerResource) => void) | undefined;
+  const groups = new Map<VirtualServiceDraft, { realServers: RealServerResource[]; slices: Slices }>();
+  const slicesOf = indexSlices(input.realServerSlices);
   for (const resource of input.realServers) {
-    const key = draftKey(resource.metadata.namespace, resource.spec.virtualServiceRef.name);
-    const draft = drafts.get(key);
+    const { namespace, name } = resource.metadata;
+    const draft = drafts.get(objectKey(namespace, resource.spec.virtualServiceRef.name));
     if (draft === undefined) {
-      known ??= new Set(
-        input.virtualServices.map(({ metadata }) => draftKey(metadata.namespace, metadata.name)),
-      );
-      strays.refuse(missingVirtualService(resource, known.has(key)));
+      judgeStray ??= strayJudge(input, strays);
+      judgeStray(resource);
       continue;
     }
-    const group = groups.get(draft);
-    if (group === undefined) groups.set(draft, [resource]);
-    else group.push(resource);
+    let group = groups.get(draft);
+    if (group === undefined) groups.set(draft, (group = { realServers: [], slices: slicesOf && [] }));
+    group.realServers.push(resource);
+    for (const slice of slicesOf?.get(objectKey(namespace, name)) ?? noSlices) {
+      // One of before the RealServer moved to another VirtualService: the controller is about to write it anew.
+      if (slice.spec.virtualServiceName === draft.resource.metadata.name) group.slices?.push(slice);
+    }
   }
   return { groups, strays: strays.list };
 }
 
-const noRealServers: readonly RealServerResource[] = [];
+type Slices = RealServerSliceResource[] | undefined;
+const noSlices: readonly RealServerSliceResource[] = [];
+
+/** By `namespace/name` of the RealServer. Who has none is not here to be asked, and its slices are left alone. */
+function indexSlices(
+  slices: readonly RealServerSliceResource[] | undefined,
+): ReadonlyMap<string, readonly RealServerSliceResource[]> | undefined {
+  if (slices === undefined) return undefined;
+  const index = new Map<string, RealServerSliceResource[]>();
+  for (const slice of slices) {
+    const key = objectKey(slice.metadata.namespace, slice.spec.realServerName);
+    const list = index.get(key);
+    if (list === undefined) index.set(key, [slice]);
+    else list.push(slice);
+  }
+  return index;
+}
+
+/** Says why a RealServer has no VirtualService, unless it only has to wait for one. */
+function strayJudge(
+  { virtualServices, pendingVirtualServices = [] }: DesiredStateInput,
+  strays: RefusalList,
+): (resource: RealServerResource) => void {
+  const keyOf = ({ metadata }: VirtualServiceResource) => objectKey(metadata.namespace, metadata.name);
+  const pending = new Set(pendingVirtualServices.map(keyOf));
+  const known = new Set(virtualServices.map(keyOf));
+  return (resource) => {
+    const key = objectKey(resource.metadata.namespace, resource.spec.virtualServiceRef.name);
+    if (!pending.has(key)) strays.refuse(missingVirtualService(resource, known.has(key)));
+  };
+}
+
+const noRealServers: RealServerGroup = { realServers: [], slices: undefined };
 
 /** A VirtualService with its real servers, and all that follows from the two. */
 interface Filled {
   readonly draft: VirtualServiceDraft;
   /** The RealServer objects that are served. */
   readonly served: readonly RealServerResource[];
+  /** The slices that they were served from. */
+  readonly slices: RealServerGroup['slices'];
   readonly refusals: readonly Refusal[];
   readonly warnings: readonly Refusal[];
   readonly packetRules: PacketRulesPart;
@@ -119,7 +160,7 @@ const memory = new FillMemory<Filled>();
 
 function fillOrRecall(
   template: VirtualServiceDraft,
-  group: readonly RealServerResource[],
+  group: RealServerGroup,
   { rules }: Ground,
   uplinks: readonly Uplink[],
 ): Filled {
@@ -129,7 +170,7 @@ function fillOrRecall(
 /** Real servers of one VirtualService meet only each other, so each VirtualService is filled by itself. */
 function fillDraft(
   template: VirtualServiceDraft,
-  group: readonly RealServerResource[],
+  group: RealServerGroup,
   rules: RealServerRules,
   uplinks: readonly Uplink[],
 ): Filled {
@@ -141,7 +182,7 @@ function fillDraft(
     })),
   };
   const refusals = new RefusalList();
-  const served = enterDraft(draft, group, rules, refusals);
+  const served = enterRealServers(draft, group, rules, refusals);
   for (const service of draft.services) applyKernelWeights(service);
   const warnings = new RefusalList();
   warnOfTunnelMtu(draft, uplinks, warnings);
@@ -149,57 +190,12 @@ function fillDraft(
   return {
     draft,
     served,
+    slices: group.slices,
     refusals: refusals.list,
     warnings: warnings.list,
     packetRules: computePacketRulesPart(draft, template, uplinks),
     needs: computeForwardingNeeds(draft),
   };
-}
-
-function enterDraft(
-  draft: VirtualServiceDraft,
-  group: readonly RealServerResource[],
-  rules: RealServerRules,
-  refusals: RefusalList,
-): readonly RealServerResource[] {
-  const joined: { readonly resource: RealServerResource; readonly entries: readonly RealServerEntry[] }[] =
-    [];
-  for (const resource of group) {
-    const join = joinRealServer(resource, draft, rules);
-    if (join.kind === 'refused') refusals.refuse(join.refusal);
-    else joined.push({ resource, entries: join.entries });
-  }
-  if (joined.every(({ entries }) => addEntries(entries) === undefined)) {
-    return joined.map(({ resource }) => resource);
-  }
-
-  // Two objects want the same real server. Age decides, so everybody enters again in that order.
-  for (const { service } of draft.services) service.realServers.clear();
-  const served: RealServerResource[] = [];
-  for (const { resource, entries } of joined.toSorted((a, b) => compareByAge(a.resource, b.resource))) {
-    const conflict = addEntries(entries);
-    if (conflict === undefined) served.push(resource);
-    else {
-      refusals.refuse({
-        object: objectRefOf(resource),
-        path: ['spec', 'addresses', (resource.spec.addresses ?? []).indexOf(conflict.realServer.key.rip)],
-        reason: 'Conflicted',
-        message:
-          `${conflict.key} behind ${conflict.service.key} already belongs to RealServer ` +
-          `${conflict.service.service.realServers.get(conflict.key)?.owner.name}; list it in one RealServer.`,
-      });
-    }
-  }
-  return served;
-}
-
-/** Adds all or none. @returns the first entry whose place is taken. */
-function addEntries(entries: readonly RealServerEntry[]): RealServerEntry | undefined {
-  const conflict = entries.find(({ service, key }) => service.service.realServers.has(key));
-  if (conflict === undefined) {
-    for (const { service, key, realServer } of entries) service.service.realServers.set(key, realServer);
-  }
-  return conflict;
 }
 
 function missingVirtualService(resource: RealServerResource, exists: boolean) {

@@ -12,27 +12,47 @@ export interface DrainStart {
   readonly realServer: string;
   readonly reason: DrainRecord['reason'];
   readonly settings: DrainSettings;
+  /** When the endpoint itself ends, by its own word. */
+  readonly ownDeadlineMs: number | undefined;
   /** UDP flows never end, so their servers leave by the clock alone. */
   readonly isUdp: boolean;
+  /** It still takes clients, see `DesiredRealServer.isLastResort`. */
+  readonly isLastResort: boolean;
   readonly nowMs: number;
 }
 
 /**
  * The record of a real server that leaves, begun or carried on. A record from an earlier pass, or from before a
- * restart, keeps its start; its deadline moves only when the settings did.
+ * restart, keeps its start; its deadline moves only when the settings or the endpoint's own deadline did.
  */
 export function drainRecord(start: DrainStart, before: DrainRecord | undefined): DrainRecord {
-  const { service, realServer, reason, settings, isUdp, nowMs } = start;
+  const { service, realServer, reason, settings, nowMs } = start;
   const sinceMs = before?.sinceMs ?? nowMs;
+  const ownDeadlineMs = start.ownDeadlineMs ?? before?.ownDeadlineMs;
   return {
     service,
     realServer,
     sinceMs,
-    deadlineMs: sinceMs + (isUdp ? settings.udpMs : settings.timeoutMs),
-    idleSinceMs: before?.idleSinceMs,
+    deadlineMs: drainDeadlineMs(start, sinceMs, ownDeadlineMs),
+    idleSinceMs: start.isLastResort ? undefined : before?.idleSinceMs,
     settings,
+    ...(ownDeadlineMs === undefined ? {} : { ownDeadlineMs }),
     reason,
   };
+}
+
+/**
+ * An endpoint that says when it ends (a pod in its grace period) is right: before that cutting it would be a loss that
+ * nobody asked for, after it nobody is there. All others have the time that the VirtualService gives. A UDP server that
+ * takes no more clients does not wait for either.
+ */
+function drainDeadlineMs(
+  { settings, isUdp, isLastResort }: Pick<DrainStart, 'settings' | 'isUdp' | 'isLastResort'>,
+  sinceMs: number,
+  ownDeadlineMs: number | undefined,
+): number {
+  const deadlineMs = ownDeadlineMs ?? sinceMs + settings.timeoutMs;
+  return isUdp && !isLastResort ? Math.min(sinceMs + settings.udpMs, ownDeadlineMs ?? Infinity) : deadlineMs;
 }
 
 /** Why a drain is over; undefined: it goes on. */
@@ -50,15 +70,16 @@ export interface DrainStep {
  * kernel makes a new choice (ip_vs_check_template).
  *
  * Counts end a drain only if the server was already quiesced when they were read: with a weight, the next connection
- * may be on its way.
+ * may be on its way. So they do not end that of a last resort, which keeps its weight.
  */
 export function stepDrain(
   record: DrainRecord,
   observed: { readonly config: Pick<RealServerConfig, 'weight'>; readonly connections: ConnectionCounts },
   nowMs: number,
+  isLastResort = false,
 ): DrainStep {
   const { active, inactive } = observed.connections;
-  const isQuiesced = observed.config.weight === 0;
+  const isQuiesced = observed.config.weight === 0 && !isLastResort;
   const idleSinceMs = active === 0 && isQuiesced ? (record.idleSinceMs ?? nowMs) : undefined;
   const next = idleSinceMs === record.idleSinceMs ? record : { ...record, idleSinceMs };
   if (isQuiesced && active + inactive === 0) return { record: next, end: 'Drained' };

@@ -1,6 +1,8 @@
-import type { AddressPoolResource, RealServerResource, VirtualServiceResource } from '../api/index.ts';
+import type { AddressPoolResource, VirtualServiceResource } from '../api/index.ts';
 import type { IpAddress } from '../base/index.ts';
+import type { RealServerGroup } from './enter-real-servers.ts';
 import type { RealServerRules } from './real-server-join.ts';
+import { isSameList, isSameOptionalList } from './same-list.ts';
 import type { VirtualServiceDraft } from './service-draft.ts';
 import type { DirectorFacts } from './types.ts';
 
@@ -35,30 +37,42 @@ const keyOf = ({ key }: { readonly key: string }): string => key;
 interface Memory<Filled> {
   readonly filled: Filled;
   readonly rules: RealServerRules;
-  readonly group: readonly RealServerResource[];
+  readonly group: RealServerGroup;
 }
 
-/** Remembers what `fill` makes of a draft, its RealServers and the rules. */
+/** Remembers what `fill` makes of a draft, its RealServers with their slices, and the rules. */
 export class FillMemory<Filled> {
   readonly #memories = new WeakMap<VirtualServiceDraft, Memory<Filled>>();
 
   recall(
     draft: VirtualServiceDraft,
-    group: readonly RealServerResource[],
+    group: RealServerGroup,
     rules: RealServerRules,
     fill: () => Filled,
   ): Filled {
     const memory = this.#memories.get(draft);
-    if (memory?.rules === rules && isSameList(memory.group, group)) return memory.filled;
+    if (
+      memory?.rules === rules &&
+      isSameList(memory.group.realServers, group.realServers) &&
+      isSameOptionalList(memory.group.slices, group.slices)
+    ) {
+      return memory.filled;
+    }
     const filled = fill();
     this.#memories.set(draft, { filled, rules, group });
     return filled;
   }
 }
 
-interface RulesMemory {
+/** What `RealServerRules` follow from, beside the facts. */
+interface RulesBasis {
   readonly addressPools: readonly AddressPoolResource[];
+  /** `selectorAdmissions` */
+  readonly admissions: readonly string[];
   readonly vips: readonly IpAddress[];
+}
+
+interface RulesMemory extends RulesBasis {
   readonly rules: RealServerRules;
 }
 
@@ -67,23 +81,19 @@ const rulesMemories = new WeakMap<DirectorFacts, RulesMemory>();
 /** Equal rules keep their identity, on which `FillMemory` rests. They stand for the facts as well. */
 export function recallRules(
   facts: DirectorFacts,
-  addressPools: readonly AddressPoolResource[],
-  vips: readonly IpAddress[],
+  basis: RulesBasis,
   make: () => RealServerRules,
 ): RealServerRules {
   const memory = rulesMemories.get(facts);
   if (
     memory !== undefined &&
-    isSameList(memory.addressPools, addressPools) &&
-    isSameList(memory.vips, vips)
+    isSameList(memory.addressPools, basis.addressPools) &&
+    isSameList(memory.admissions, basis.admissions) &&
+    isSameList(memory.vips, basis.vips)
   ) {
     return memory.rules;
   }
   const rules = make();
-  rulesMemories.set(facts, { addressPools, vips, rules });
+  rulesMemories.set(facts, { ...basis, rules });
   return rules;
-}
-
-export function isSameList<Element>(a: readonly Element[], b: readonly Element[]): boolean {
-  return a === b || (a.length === b.length && a.every((element, index) => element === b[index]));
 }

@@ -1,5 +1,10 @@
 import { objectRefOf } from '../api/index.ts';
-import type { AddressPoolResource, RealServerResource, VirtualServiceResource } from '../api/index.ts';
+import type {
+  AddressPoolResource,
+  RealServerResource,
+  RealServerSliceResource,
+  VirtualServiceResource,
+} from '../api/index.ts';
 import type { IpAddress } from '../base/index.ts';
 import { computeSysctlProfile } from '../link/pure.ts';
 import type { PacketRules, SysctlNeeds, SysctlProfile, VipBinding } from '../link/pure.ts';
@@ -7,13 +12,15 @@ import { createAddressPolicy } from './address-policy.ts';
 import { compareByAge } from './age.ts';
 import { joinPacketRules } from './desired-rules.ts';
 import type { PacketRulesPart } from './desired-rules.ts';
-import { isSameList, recallDraft, recallRules } from './fill-memory.ts';
+import { recallDraft, recallRules } from './fill-memory.ts';
 import { MarkAllocator } from './mark-allocation.ts';
-import { compilePools } from './pools.ts';
+import { compilePools, selectorAdmissions } from './pools.ts';
+import type { Pools } from './pools.ts';
 import { settlePortClaims } from './port-claims.ts';
 import type { PortClaimant } from './port-claims.ts';
 import type { RealServerRules } from './real-server-join.ts';
 import { RefusalList } from './refusals.ts';
+import { isSameList, isSameOptionalList } from './same-list.ts';
 import { draftServices } from './service-draft.ts';
 import type { VirtualServiceDraft } from './service-draft.ts';
 import type { Allocations, DesiredState, DesiredStateInput, DirectorFacts, Refusal } from './types.ts';
@@ -27,9 +34,16 @@ import { refuseSourceRanges, refuseVirtualService } from './virtual-service-rule
  * stay the same objects from goal to goal, which spares `computeChanges` and the ledger their comparisons.
  */
 export class Ground {
-  readonly #input: Pick<DesiredStateInput, 'facts' | 'allocations' | 'virtualServices' | 'addressPools'>;
+  readonly #input: Pick<
+    DesiredStateInput,
+    'facts' | 'allocations' | 'virtualServices' | 'addressPools' | 'quarantined' | 'knownHoldings'
+  >;
+  /** `selectorAdmissions`: labels of namespaces have no other say. */
+  readonly #admissions: readonly string[];
+  readonly #hasLabels: boolean;
   /** Set when the address of a real server had a say after all: a pool hands out none of those. */
   readonly #realServers: readonly RealServerResource[] | undefined;
+  readonly #slices: readonly RealServerSliceResource[] | undefined;
   readonly refusals: readonly Refusal[];
   /** Without real servers; by `namespace/name`. */
   readonly drafts: ReadonlyMap<string, VirtualServiceDraft>;
@@ -37,6 +51,7 @@ export class Ground {
   readonly accepted: readonly VirtualServiceResource[];
   readonly bindings: readonly VipBinding[];
   readonly rules: RealServerRules;
+  readonly pools: Pools;
   /** The very object of the input when nothing was chosen anew. */
   readonly allocations: Allocations;
   #serviceKeys: readonly string[] | undefined;
@@ -45,11 +60,13 @@ export class Ground {
   #sysctls: { readonly needs: string; readonly profile: SysctlProfile } | undefined;
 
   constructor(input: DesiredStateInput) {
-    const { facts, allocations, virtualServices, addressPools } = input;
-    this.#input = { facts, allocations, virtualServices, addressPools };
+    const { facts, allocations, virtualServices, addressPools, quarantined, knownHoldings } = input;
+    this.#input = { facts, allocations, virtualServices, addressPools, quarantined, knownHoldings };
+    this.#admissions = selectorAdmissions(addressPools, input.namespaceLabels);
+    this.#hasLabels = input.namespaceLabels !== undefined;
     const refusals = new RefusalList();
-    const pools = compilePools(addressPools);
-    warnOfNamespaceSelectors(addressPools, refusals);
+    const pools = compilePools(addressPools, input.namespaceLabels);
+    if (!this.#hasLabels) warnOfNamespaceSelectors(addressPools, refusals);
     const policy = createAddressPolicy(facts);
     const candidates = virtualServices.toSorted(compareByAge).filter((resource) => {
       const refusal = refuseVirtualService(resource, facts);
@@ -64,8 +81,10 @@ export class Ground {
       allocations,
       realServerAddresses: () => {
         hasAskedForRealServers = true;
-        return new Set(input.realServers.flatMap(({ spec }) => spec.addresses ?? []));
+        return new Set(realServerAddresses(input));
       },
+      quarantined,
+      knownHoldings,
       refusals,
     });
     const claimants = candidates.flatMap((resource) => claimantOf(resource, vips.get(resource), refusals));
@@ -79,11 +98,14 @@ export class Ground {
     const allVips = [...new Set([...drafts.values()].flatMap((draft) => draft.vips))];
 
     this.#realServers = hasAskedForRealServers ? input.realServers : undefined;
+    this.#slices = hasAskedForRealServers ? input.realServerSlices : undefined;
+    this.pools = pools;
     this.refusals = refusals.list;
     this.drafts = drafts;
     this.accepted = [...drafts.values()].map(({ resource }) => resource);
     this.bindings = allVips.map((vip) => computeVipBinding(vip, facts.uplinks));
-    this.rules = recallRules(facts, addressPools, allVips, () => ({
+    const basis = { addressPools, admissions: this.#admissions, vips: allVips };
+    this.rules = recallRules(facts, basis, () => ({
       pools,
       policy,
       vips: new Set<string>(allVips),
@@ -99,7 +121,13 @@ export class Ground {
       own.allocations === input.allocations &&
       isSameList(own.virtualServices, input.virtualServices) &&
       isSameList(own.addressPools, input.addressPools) &&
-      (this.#realServers === undefined || isSameList(this.#realServers, input.realServers))
+      this.#hasLabels === (input.namespaceLabels !== undefined) &&
+      isSameList(this.#admissions, selectorAdmissions(input.addressPools, input.namespaceLabels)) &&
+      isSameSet(own.quarantined, input.quarantined) &&
+      isSameSet(own.knownHoldings, input.knownHoldings) &&
+      (this.#realServers === undefined ||
+        (isSameList(this.#realServers, input.realServers) &&
+          isSameOptionalList(this.#slices, input.realServerSlices)))
     );
   }
 
@@ -205,6 +233,19 @@ function claimantOf(
     })),
   );
   return [{ resource, claims }];
+}
+
+/** Addresses that a VIP would shadow: those of files, or those that were resolved in a cluster. */
+function realServerAddresses({ realServers, realServerSlices }: DesiredStateInput): readonly IpAddress[] {
+  return [
+    ...realServers.flatMap(({ spec }) => spec.addresses ?? []),
+    ...(realServerSlices ?? []).flatMap(({ spec }) => spec.endpoints.map(({ address }) => address)),
+  ];
+}
+
+function isSameSet(a: ReadonlySet<string> | undefined, b: ReadonlySet<string> | undefined): boolean {
+  if (a === b) return true;
+  return a !== undefined && b !== undefined && a.size === b.size && [...a].every((entry) => b.has(entry));
 }
 
 function isSameAllocations(a: Allocations, b: Allocations): boolean {

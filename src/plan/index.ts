@@ -9,8 +9,19 @@
  */
 export { computeDesiredState } from './desired.ts';
 export { computeChanges } from './changes.ts';
+export { effectiveVirtualService, EffectiveVirtualServices } from './effective-virtual-service.ts';
+export type { EffectiveList } from './effective-virtual-service.ts';
+export { allocationsFromStatuses, holdingsOf } from './allocations-from-statuses.ts';
+export { describeDesired } from './describe-desired.ts';
+export type {
+  DesiredSummary,
+  EndpointCounts,
+  EndpointState,
+  RealServerSummary,
+  VirtualServiceSummary,
+} from './describe-desired.ts';
 export { createAddressPolicy } from './address-policy.ts';
-export type { AddressPolicy, AddressVerdict } from './address-policy.ts';
+export type { AddressPolicy, AddressVerdict, RealServerOrigin } from './address-policy.ts';
 export { kernelWeights } from './kernel-weight.ts';
 export { defaultDrainSettings } from './drain.ts';
 export { isOwnedService } from './ownership.ts';
@@ -34,6 +45,7 @@ export type {
   ChangePlan,
   ChangeReason,
   ChangesInput,
+  ClusterFacts,
   DesiredRealServer,
   DesiredState,
   DesiredStateInput,
@@ -44,6 +56,7 @@ export type {
   HeldRemoval,
   MarkAllocation,
   MassRemovalPolicy,
+  NamespaceLabels,
   ObservedState,
   Refusal,
   Resources,

@@ -61,6 +61,8 @@ function objectsToReplace(
   for (const refusal of refusals) {
     // Not the RealServer's fault: it comes back with its VirtualService.
     if (refusal.severity !== 'error' || refusal.reason === 'VirtualServiceNotAccepted') continue;
+    // One endpoint of many, and where it is no version of the object says.
+    if (refusal.endpoint !== undefined) continue;
     const ref = formatObjectRef(refusal.object);
     if (replaced.has(ref)) continue;
     errors.set(ref, [...(errors.get(ref) ?? []), refusal]);
@@ -90,7 +92,9 @@ function mergeRefusals(
   replaced: ReadonlyMap<string, readonly Refusal[]>,
 ): readonly Refusal[] {
   const refusedNow = new Set(
-    final.filter(({ severity }) => severity === 'error').map(({ object }) => formatObjectRef(object)),
+    final
+      .filter(({ severity, endpoint }) => severity === 'error' && endpoint === undefined)
+      .map(({ object }) => formatObjectRef(object)),
   );
   const complaints = [...replaced].flatMap(([ref, refusals]) =>
     refusals.map((refusal) =>

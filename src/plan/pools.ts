@@ -4,7 +4,9 @@ import { isNamespaceAdmitted } from '../api/index.ts';
 import type { AddressPoolResource } from '../api/index.ts';
 import { compareText } from './age.ts';
 import { ipSet } from './ip-set.ts';
+import { isSameList } from './same-list.ts';
 import type { IpSet } from './ip-set.ts';
+import type { NamespaceLabels } from './types.ts';
 
 /** An AddressPool, ready to be asked. */
 export interface Pool {
@@ -24,9 +26,12 @@ export interface Pools {
   realServerSet(namespace: string): IpSet;
 }
 
-export function compilePools(resources: readonly AddressPoolResource[]): Pools {
+export function compilePools(
+  resources: readonly AddressPoolResource[],
+  labels: NamespaceLabels | undefined,
+): Pools {
   const sorted = resources.toSorted((a, b) => compareText(a.metadata.name, b.metadata.name));
-  const list = sorted.map(compilePool);
+  const list = sorted.map((resource) => compilePool(resource, labels));
   const byName = new Map(list.map((pool) => [pool.name, pool]));
   const realServerSets = new Map<string, IpSet>();
   return {
@@ -35,7 +40,9 @@ export function compilePools(resources: readonly AddressPoolResource[]): Pools {
     realServerSet: (namespace) => {
       const known = realServerSets.get(namespace);
       if (known !== undefined) return known;
-      const admitting = sorted.filter(({ spec }) => isNamespaceAdmitted(spec, namespace, undefined));
+      const admitting = sorted.filter(({ spec }) =>
+        isNamespaceAdmitted(spec, namespace, labels?.get(namespace)),
+      );
       const set = ipSet(admitting.flatMap(({ spec }) => spec.realServerCIDRs));
       realServerSets.set(namespace, set);
       return set;
@@ -43,12 +50,12 @@ export function compilePools(resources: readonly AddressPoolResource[]): Pools {
   };
 }
 
-function compilePool({ metadata, spec }: AddressPoolResource): Pool {
+function compilePool({ metadata, spec }: AddressPoolResource, labels: NamespaceLabels | undefined): Pool {
   return {
     name: metadata.name,
     isDefault: spec.default,
     addresses: ipSet([], spec.addresses),
-    admits: (namespace) => isNamespaceAdmitted(spec, namespace, undefined),
+    admits: (namespace) => isNamespaceAdmitted(spec, namespace, labels?.get(namespace)),
     *ascending(family) {
       const ranges = spec.addresses
         .filter(({ first }) => ipFamily(first) === family)
@@ -60,3 +67,32 @@ function compilePool({ metadata, spec }: AddressPoolResource): Pool {
     },
   };
 }
+
+/**
+ * `pool namespace` of every namespace that a selector admits, in a fixed order: all that labels have a say in. What
+ * rests on pools is made anew when this changes, and not whenever somebody labels a namespace.
+ */
+export function selectorAdmissions(
+  pools: readonly AddressPoolResource[],
+  labels: NamespaceLabels | undefined,
+): readonly string[] {
+  if (labels === undefined) return noAdmissions;
+  const known = admissionsOf.get(labels);
+  if (known !== undefined && isSameList(known.pools, pools)) return known.admissions;
+  const admissions = pools.flatMap(({ metadata, spec }) =>
+    spec.namespaceSelector === undefined
+      ? []
+      : [...labels]
+          .filter(([namespace, of]) => isNamespaceAdmitted(spec, namespace, of))
+          .map(([namespace]) => `${metadata.name} ${namespace}`),
+  );
+  admissions.sort(compareText);
+  admissionsOf.set(labels, { pools, admissions });
+  return admissions;
+}
+
+const noAdmissions: readonly string[] = [];
+const admissionsOf = new WeakMap<
+  NamespaceLabels,
+  { readonly pools: readonly AddressPoolResource[]; readonly admissions: readonly string[] }
+>();

@@ -104,7 +104,7 @@ function ownersAfter(
 }
 
 /** Claims by `PROTOCOL vip`; lists stay short, as a VIP has few ports. */
-class ClaimTable {
+export class ClaimTable {
   readonly #byAddress = new Map<string, { readonly claim: PortClaim; readonly owner: string }[]>();
 
   add(claim: PortClaim, owner: string): void {

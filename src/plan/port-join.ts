@@ -22,15 +22,15 @@ export type PortJoin =
  * joins the only virtual port. A virtual port that a RealServer with ports does not list is not served by it.
  */
 export function joinPorts(
-  realServer: RealServerSpec,
+  ports: RealServerSpec['ports'],
   virtualPorts: readonly VirtualPort[],
   method: ForwardingMethod,
 ): PortJoin {
-  if (realServer.ports.length === 0) {
+  if (ports.length === 0) {
     return { kind: 'joined', ports: virtualPorts.map((virtual) => ({ virtual, port: virtual.port })) };
   }
   const joined: JoinedPort[] = [];
-  for (const [index, { name, port }] of realServer.ports.entries()) {
+  for (const [index, { name, port }] of ports.entries()) {
     const virtual = findVirtualPort(name, virtualPorts);
     if (virtual === undefined)
       return refused(index, 'name', 'PortNotFound', notFoundMessage(name, virtualPorts));

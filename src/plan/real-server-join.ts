@@ -1,26 +1,34 @@
-import type { IpAddress, IpFamily } from '../base/index.ts';
+import type { IpAddress } from '../base/index.ts';
 import { ipFamily } from '../base/index.ts';
 import { defaultTunnel, objectRefOf } from '../api/index.ts';
-import type { FieldPath, RealServerResource } from '../api/index.ts';
+import type { ObjectRef, RealServerResource, RealServerSliceResource } from '../api/index.ts';
 import { formatRealServerKey } from '../ipvs/pure.ts';
 import type { ForwardingMethod, RealServerConfig, Tunnel } from '../ipvs/pure.ts';
 import type { AddressPolicy } from './address-policy.ts';
+import { ownSource, sliceSource } from './endpoints.ts';
+import type { EndpointSource, RealServerEndpoint } from './endpoints.ts';
 import type { Pools } from './pools.ts';
 import { joinPorts, joinPortsTogether } from './port-join.ts';
 import type { JoinedPort } from './port-join.ts';
 import type { ServiceDraft, VirtualServiceDraft } from './service-draft.ts';
 import type { DesiredRealServer, Refusal } from './types.ts';
 
-/** Where a RealServer object enters the table, or why it does not. */
-export type RealServerJoin =
-  | { readonly kind: 'joined'; readonly entries: readonly RealServerEntry[] }
-  | { readonly kind: 'refused'; readonly refusal: Omit<Refusal, 'severity'> };
+type Finding = Omit<Refusal, 'severity'>;
+
+/** Where a RealServer object enters the table, and what of it does not. */
+export interface RealServerJoin {
+  readonly entries: readonly RealServerEntry[];
+  readonly findings: readonly Finding[];
+}
 
 export interface RealServerEntry {
   readonly service: ServiceDraft;
   /** `formatRealServerKey`. */
   readonly key: string;
   readonly realServer: DesiredRealServer;
+  /** What it becomes when nobody else behind the service takes clients; undefined: that is never asked of it. */
+  readonly lastResort: DesiredRealServer | undefined;
+  readonly source: EndpointSource;
 }
 
 export interface RealServerRules {
@@ -31,8 +39,11 @@ export interface RealServerRules {
 }
 
 /**
- * Joins one RealServer object to the services of its VirtualService. It is served whole or not at all: one bad address
- * refuses the object, and no other.
+ * Joins one RealServer object to the services of its VirtualService.
+ *
+ * From a file (`slices` undefined) its addresses are what a person wrote, and it is served whole or not at all: the
+ * first finding is the answer. In a cluster they are what the controller found, and come and go by themselves: there
+ * each endpoint is judged alone, and one that is refused takes nothing from the others.
  *
  * NAT and DR join addresses to VIPs of their own family. TUN wraps either family in either, so there a RealServer that
  * has no address of a VIP's family joins it with the addresses it has.
@@ -40,136 +51,218 @@ export interface RealServerRules {
 export function joinRealServer(
   resource: RealServerResource,
   virtualService: VirtualServiceDraft,
+  slices: readonly RealServerSliceResource[] | undefined,
   rules: RealServerRules,
 ): RealServerJoin {
-  const { spec } = resource;
-  const owner = objectRefOf(resource);
-  const refuse = (path: FieldPath, reason: string, message: string): RealServerJoin => ({
-    kind: 'refused',
-    refusal: { object: owner, path, reason, message },
-  });
-
-  const { addresses: written } = spec;
-  if (written === undefined) {
-    const source = spec.podSelector === undefined ? 'serviceRef' : 'podSelector';
-    return refuse(
-      ['spec', source],
-      'NeedsCluster',
-      `${source} needs a cluster, and this director runs from files; list the servers under addresses.`,
-    );
-  }
-
-  const method = spec.forwarding?.method ?? virtualService.resource.spec.forwarding.method;
-  const bad = firstBadAddress({ resource, written, method, virtualService }, rules);
-  if (bad !== undefined) return refuse(['spec', 'addresses', bad.index], bad.reason, bad.message);
-
-  const join = joinPorts(spec, virtualService.resource.spec.ports, method);
-  if (join.kind === 'refused') return refuse(join.problem.path, join.problem.reason, join.problem.message);
-  const isTogether = virtualService.resource.spec.portGrouping === 'Together';
-  const together = isTogether ? joinPortsTogether(join.ports, virtualService.resource.spec.ports) : undefined;
-  if (together !== undefined && 'problem' in together) {
-    return refuse(together.problem.path, together.problem.reason, together.problem.message);
-  }
-
-  const portProblem = firstControlPort(written, join.ports, together?.port, rules.policy);
-  if (portProblem !== undefined) return refuse(['spec', 'ports'], 'ControlPort', portProblem);
-
-  const config = realServerConfig(resource, virtualService, method);
-  const isDrained = spec.state === 'Drained';
-  const byFamily = new Map<IpFamily, readonly IpAddress[]>();
-  const entries: RealServerEntry[] = [];
-  for (const service of virtualService.services) {
-    let addresses = byFamily.get(service.family);
-    if (addresses === undefined) {
-      addresses = addressesFor(written, service.family, method);
-      byFamily.set(service.family, addresses);
-    }
-    const port = together?.port ?? join.ports.find(({ virtual }) => virtual === service.ports[0])?.port;
-    if (port === undefined) continue;
-    for (const rip of addresses) {
-      const key = { rip, port };
-      entries.push({ service, key: formatRealServerKey(key), realServer: { key, config, isDrained, owner } });
-    }
-  }
-  return { kind: 'joined', entries };
-}
-
-function addressesFor(
-  addresses: readonly IpAddress[],
-  family: IpFamily,
-  method: ForwardingMethod,
-): readonly IpAddress[] {
-  const same = addresses.filter((ip) => ipFamily(ip) === family);
-  return same.length === 0 && method === 'TUN' ? addresses : same;
-}
-
-function firstBadAddress(
-  {
+  const own = ownSource(resource);
+  if (slices === undefined && own === undefined) return { entries: [], findings: [needsCluster(resource)] };
+  const sources = slices?.map((slice) => sliceSource(resource, slice)) ?? (own === undefined ? [] : [own]);
+  const context: JoinContext = {
     resource,
-    written,
-    method,
+    owner: objectRefOf(resource),
     virtualService,
-  }: {
-    readonly resource: RealServerResource;
-    readonly written: readonly IpAddress[];
-    readonly method: ForwardingMethod;
-    readonly virtualService: VirtualServiceDraft;
-  },
-  { pools, policy, vips }: RealServerRules,
-): { readonly index: number; readonly reason: string; readonly message: string } | undefined {
-  const { namespace } = resource.metadata;
-  const allowed = pools.realServerSet(namespace);
-  for (const [index, ip] of written.entries()) {
-    const bad = (reason: string, message: string) => ({ index, reason, message });
-    const verdict = policy.judgeRealServer(ip);
-    if (verdict !== undefined) {
-      return bad(verdict.reason, `${ip} ${verdict.why}; it cannot be a real server.`);
-    }
-    if (vips.has(ip)) {
-      return bad('AddressIsVirtual', `${ip} is a virtual address; a real server there would be a loop.`);
-    }
-    if (!allowed.has(ip)) {
-      return bad(
-        'RealServerNotAllowed',
-        `${ip} lies in no realServerCIDRs of an AddressPool that admits namespace ${namespace}; ` +
-          'add its network there if it may receive traffic.',
-      );
-    }
-    const family = ipFamily(ip);
-    if (method !== 'TUN' && !virtualService.vips.some((vip) => ipFamily(vip) === family)) {
-      return bad(
-        'AddressFamilyMismatch',
-        `${ip} is ${family} and VirtualService ${virtualService.owner.name} has no ${family} address; ` +
-          `${method} cannot cross families, only TUN can.`,
-      );
-    }
+    method: resource.spec.forwarding?.method ?? virtualService.resource.spec.forwarding.method,
+    rules,
+  };
+  const findings: Finding[] = [];
+  const admitted: AdmittedSource[] = [];
+  for (const source of sources) {
+    const admission = admitSource(source, context);
+    findings.push(...admission.findings);
+    if (admission.admitted !== undefined) admitted.push(admission.admitted);
+    if (slices === undefined && findings.length > 0) return { entries: [], findings: findings.slice(0, 1) };
   }
-  return undefined;
+  return { entries: enterServices(admitted, context), findings };
 }
 
-/** @param togetherPort port of a grouped service; 0 keeps every virtual port. */
-function firstControlPort(
-  addresses: readonly IpAddress[],
+interface JoinContext {
+  readonly resource: RealServerResource;
+  readonly owner: ObjectRef;
+  readonly virtualService: VirtualServiceDraft;
+  readonly method: ForwardingMethod;
+  readonly rules: RealServerRules;
+}
+
+/** A source whose ports are joined, with those of its endpoints that may serve. */
+interface AdmittedSource {
+  readonly source: EndpointSource;
+  readonly ports: readonly JoinedPort[];
+  /** Port of a grouped service; 0 keeps every virtual port; undefined: ports are separate. */
+  readonly togetherPort: number | undefined;
+  readonly endpoints: readonly RealServerEndpoint[];
+}
+
+function needsCluster(resource: RealServerResource): Finding {
+  const field = resource.spec.podSelector === undefined ? 'serviceRef' : 'podSelector';
+  return {
+    object: objectRefOf(resource),
+    path: ['spec', field],
+    reason: 'NeedsCluster',
+    message: `${field} needs a cluster, and this director runs from files; list the servers under addresses.`,
+  };
+}
+
+/** Addresses first, then ports: an address that may not be served at all is the worse mistake. */
+function admitSource(
+  source: EndpointSource,
+  context: JoinContext,
+): { readonly admitted: AdmittedSource | undefined; readonly findings: readonly Finding[] } {
+  const { owner, virtualService, method } = context;
+  const virtualPorts = virtualService.resource.spec.ports;
+  const findings: Finding[] = [];
+  const endpoints: RealServerEndpoint[] = [];
+  for (const endpoint of source.endpoints) {
+    const bad = judgeEndpoint(endpoint, context);
+    if (bad === undefined) endpoints.push(endpoint);
+    else findings.push({ object: owner, path: endpoint.path, endpoint: endpoint.address, ...bad });
+  }
+  const refuse = ({ path, reason, message }: Pick<Finding, 'path' | 'reason' | 'message'>) => ({
+    admitted: undefined,
+    findings: [...findings, { object: owner, path, reason, message }],
+  });
+  const join = joinPorts(source.ports, virtualPorts, method);
+  if (join.kind === 'refused') return refuse(join.problem);
+  const { ports } = join;
+  const isTogether = virtualService.resource.spec.portGrouping === 'Together';
+  const together = isTogether ? joinPortsTogether(ports, virtualPorts) : undefined;
+  if (together !== undefined && 'problem' in together) return refuse(together.problem);
+  const togetherPort = together?.port;
+
+  const allowed = endpoints.filter(({ address }) => {
+    const why = judgeControlPorts(address, ports, togetherPort, context.rules.policy);
+    if (why === undefined) return true;
+    const message = `${address} ${why}; it cannot be served through a virtual address.`;
+    findings.push({
+      object: owner,
+      path: ['spec', 'ports'],
+      endpoint: address,
+      reason: 'ControlPort',
+      message,
+    });
+    return false;
+  });
+  return { admitted: { source, ports, togetherPort, endpoints: allowed }, findings };
+}
+
+function judgeEndpoint(
+  { address: ip, origin }: RealServerEndpoint,
+  { resource, virtualService, method, rules: { pools, policy, vips } }: JoinContext,
+): Pick<Finding, 'reason' | 'message'> | undefined {
+  const { namespace } = resource.metadata;
+  const verdict = policy.judgeRealServer(ip, origin);
+  if (verdict !== undefined) {
+    return { reason: verdict.reason, message: `${ip} ${verdict.why}; it cannot be a real server.` };
+  }
+  if (vips.has(ip)) {
+    return {
+      reason: 'AddressIsVirtual',
+      message: `${ip} is a virtual address; a real server there would be a loop.`,
+    };
+  }
+  if (origin === 'Static' && !pools.realServerSet(namespace).has(ip)) {
+    return {
+      reason: 'RealServerNotAllowed',
+      message:
+        `${ip} lies in no realServerCIDRs of an AddressPool that admits namespace ${namespace}; ` +
+        'add its network there if it may receive traffic.',
+    };
+  }
+  const family = ipFamily(ip);
+  if (method === 'TUN' || virtualService.vips.some((vip) => ipFamily(vip) === family)) return undefined;
+  return {
+    reason: 'AddressFamilyMismatch',
+    message:
+      `${ip} is ${family} and VirtualService ${virtualService.owner.name} has no ${family} address; ` +
+      `${method} cannot cross families, only TUN can.`,
+  };
+}
+
+function judgeControlPorts(
+  ip: IpAddress,
   ports: readonly JoinedPort[],
   togetherPort: number | undefined,
   policy: AddressPolicy,
 ): string | undefined {
-  for (const ip of addresses) {
-    for (const { virtual, port } of ports) {
-      const first = togetherPort === undefined || togetherPort === 0 ? port : togetherPort;
-      const length = (virtual.endPort ?? virtual.port) - virtual.port;
-      const verdict = policy.judgeRealServerPort(ip, first, first + length);
-      if (verdict !== undefined)
-        return `${ip} ${verdict.why}; it cannot be served through a virtual address.`;
-    }
+  for (const { virtual, port } of ports) {
+    const first = togetherPort === undefined || togetherPort === 0 ? port : togetherPort;
+    const length = (virtual.endPort ?? virtual.port) - virtual.port;
+    const verdict = policy.judgeRealServerPort(ip, first, first + length);
+    if (verdict !== undefined) return verdict.why;
   }
   return undefined;
 }
 
+function enterServices(
+  admitted: readonly AdmittedSource[],
+  context: JoinContext,
+): readonly RealServerEntry[] {
+  const { virtualService, method } = context;
+  const entries: RealServerEntry[] = [];
+  const servers = new ServerMaker(context);
+  for (const service of virtualService.services) {
+    const hasOwnFamily = admitted.some(({ endpoints }) =>
+      endpoints.some(({ address }) => ipFamily(address) === service.family),
+    );
+    const takesAny = method === 'TUN' && !hasOwnFamily;
+    for (const { source, ports, togetherPort, endpoints } of admitted) {
+      const port = togetherPort ?? ports.find(({ virtual }) => virtual === service.ports[0])?.port;
+      if (port === undefined) continue;
+      for (const endpoint of endpoints) {
+        const { address: rip } = endpoint;
+        if (!takesAny && ipFamily(rip) !== service.family) continue;
+        const key = { rip, port };
+        entries.push({
+          service,
+          key: formatRealServerKey(key),
+          ...servers.make(key, endpoint),
+          source,
+        });
+      }
+    }
+  }
+  return entries;
+}
+
+/** Makes the real servers of one RealServer object; those that are alike share their configuration. */
+class ServerMaker {
+  readonly #context: JoinContext;
+  readonly #configs = new Map<number, RealServerConfig>();
+
+  constructor(context: JoinContext) {
+    this.#context = context;
+  }
+
+  make(
+    key: DesiredRealServer['key'],
+    endpoint: RealServerEndpoint,
+  ): Pick<RealServerEntry, 'realServer' | 'lastResort'> {
+    const { owner, resource } = this.#context;
+    const { drainDeadlineMs } = endpoint;
+    // A person's 0 counts at once, whatever the controller had computed before.
+    const weight = resource.spec.weight === 0 ? 0 : (endpoint.weight ?? resource.spec.weight);
+    const isDrainedByName = resource.spec.state === 'Drained';
+    const isDrained = isDrainedByName || endpoint.isDraining;
+    const config = this.#config(isDrained ? 0 : weight);
+    const realServer = { key, config, isDrained, drainDeadlineMs, isLastResort: false, owner };
+    const mayStay = endpoint.isDraining && !isDrainedByName && weight > 0;
+    const lastResort = mayStay
+      ? { ...realServer, config: this.#config(weight), isLastResort: true }
+      : undefined;
+    return { realServer, lastResort };
+  }
+
+  #config(weight: number): RealServerConfig {
+    const known = this.#configs.get(weight);
+    if (known !== undefined) return known;
+    const config = realServerConfig(this.#context, weight);
+    this.#configs.set(weight, config);
+    return config;
+  }
+}
+
 function realServerConfig(
-  { spec }: RealServerResource,
-  virtualService: VirtualServiceDraft,
-  method: ForwardingMethod,
+  { resource: { spec }, virtualService, method }: JoinContext,
+  weight: number,
 ): RealServerConfig {
   const inherited = virtualService.resource.spec.forwarding;
   // A tunnel of the VirtualService says how its TUN servers are wrapped, also for those that ask for TUN themselves.
@@ -177,7 +270,7 @@ function realServerConfig(
   return {
     forwarding: method,
     tunnel: method === 'TUN' ? tunnelOf(tunnel ?? defaultTunnel) : undefined,
-    weight: spec.state === 'Drained' ? 0 : spec.weight,
+    weight,
     upperThreshold: spec.upperThreshold,
     lowerThreshold: spec.lowerThreshold,
   };

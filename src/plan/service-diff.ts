@@ -8,7 +8,7 @@ import type {
 import { formatEntry } from './absence.ts';
 import type { DrainIndex } from './absence.ts';
 import { defaultDrainSettings, drainRecord, isUdpService, stepDrain } from './drain.ts';
-import type { DrainEnd } from './drain.ts';
+import type { DrainEnd, DrainStart } from './drain.ts';
 import { ipvsChange } from './order.ts';
 import type { Phases } from './order.ts';
 import { isOwnedService } from './ownership.ts';
@@ -34,12 +34,14 @@ export interface DiffContext {
   hasCutConnections: boolean;
 }
 
-/** A service that the kernel does not have. A real server that is drained stays out. */
+/** A service that the kernel does not have. A real server that is drained stays out, unless it is the last resort. */
 export function addService(key: string, desired: DesiredVirtualService, context: DiffContext): void {
   const { phases, input } = context;
   const isDrift = input.previous?.services.has(key) ?? false;
   const reason: ChangeReason = isDrift ? 'Drift' : 'New';
-  const entering = [...desired.realServers.values()].filter((server) => isProgrammed(server, desired));
+  const entering = [...desired.realServers].flatMap(([serverKey, server]) =>
+    isProgrammed(server, desired) || entersLate({ key, serverKey, server, desired, context }) ? [server] : [],
+  );
   const config = withFallback(
     desired.config,
     entering.some((server) => server.config.weight === 0),
@@ -93,6 +95,8 @@ export function isSettled(desired: DesiredVirtualService, observed: ObservedVirt
   let hasQuiesced = false;
   let expected = 0;
   for (const [key, server] of desired.realServers) {
+    // How long it may stay is a matter of the clock.
+    if (server.isLastResort) return false;
     if (!isProgrammed(server, desired)) continue;
     const there = observed.realServers.get(key);
     if (there === undefined || !isSameRealServerConfig(there.config, server.config)) return false;
@@ -141,9 +145,10 @@ function settleRealServer(settle: SettleInput): number | undefined {
   const { phases, input } = context;
   const service = desired.key;
   if (!isProgrammed(server, desired)) {
-    return there === undefined
-      ? undefined
-      : leave({ key, service: desired, serverKey, there, desired, goal: server, context });
+    if (there !== undefined) {
+      return leave({ key, service: desired, serverKey, there, desired, goal: server, context });
+    }
+    if (!entersLate({ key, serverKey, server, desired, context })) return undefined;
   }
   const goal = input.previous?.services.get(key)?.realServers.get(serverKey);
   const isDrift = goal !== undefined && isSameRealServerConfig(goal.config, server.config);
@@ -152,7 +157,7 @@ function settleRealServer(settle: SettleInput): number | undefined {
     phases.realServers.push(
       ipvsChange(
         { type: 'addRealServer', service, realServer: server.key, config },
-        isDrift && !goal.isDrained ? 'Drift' : 'New',
+        isDrift && goal.isDrained === server.isDrained ? 'Drift' : 'New',
         server.owner,
       ),
     );
@@ -186,14 +191,63 @@ interface LeaveInput {
   readonly context: DiffContext;
 }
 
+interface EnterLateInput {
+  readonly key: string;
+  readonly serverKey: string;
+  readonly server: DesiredRealServer;
+  readonly desired: DesiredVirtualService;
+  readonly context: DiffContext;
+}
+
+/**
+ * Whether a drained server that the kernel does not have enters all the same, because nobody else takes clients: only
+ * one that says itself how long it may. Without that, being gone is all that tells that its drain is over.
+ */
+function entersLate({ key, serverKey, server, desired, context }: EnterLateInput): boolean {
+  const { nowMs } = context.input;
+  const { isLastResort, drainDeadlineMs } = server;
+  if (!isLastResort || drainDeadlineMs === undefined || nowMs >= drainDeadlineMs) return false;
+  context.drains.push(drainRecord(drainStart({ key, serverKey, goal: server, desired, context }), undefined));
+  return true;
+}
+
+interface DrainStartInput {
+  readonly key: string;
+  readonly serverKey: string;
+  readonly goal: DesiredRealServer | undefined;
+  readonly desired: DesiredVirtualService | undefined;
+  readonly context: DiffContext;
+}
+
+function drainStart({ key, serverKey, goal, desired, context }: DrainStartInput): DrainStart {
+  const { input, before } = context;
+  const previous = input.previous?.services.get(key);
+  const service = desired?.key ?? input.observed.table.get(key)?.key;
+  return {
+    service: key,
+    realServer: serverKey,
+    reason: goal !== undefined ? 'Drained' : desired === undefined ? 'ServiceRemoved' : 'Removed',
+    settings:
+      desired?.drain ??
+      before.get(formatEntry(key, serverKey))?.settings ??
+      previous?.drain ??
+      defaultDrainSettings,
+    ownDeadlineMs: goal?.drainDeadlineMs,
+    isUdp: service !== undefined && isUdpService(service, input.desired.allocations.marks),
+    isLastResort: goal?.isLastResort ?? false,
+    nowMs: input.nowMs,
+  };
+}
+
 /** A real server that is on its way out. @returns its weight after the pass; undefined: it is deleted. */
 function leave(input: LeaveInput): number | undefined {
   const { key, service, serverKey, there, desired, goal, context } = input;
   const { input: pass, phases } = context;
   const entry = formatEntry(key, serverKey);
   const before = context.before.get(entry);
-  const previous = pass.previous?.services.get(key);
-  const owner = goal?.owner ?? previous?.realServers.get(serverKey)?.owner;
+  const previous = pass.previous?.services.get(key)?.realServers.get(serverKey);
+  const owner = goal?.owner ?? previous?.owner;
+  const isLastResort = goal?.isLastResort ?? false;
   const isAbsent = goal === undefined;
   if (isAbsent && (!pass.isComplete || context.heldKeys.has(entry))) {
     if (before !== undefined) context.drains.push(before);
@@ -208,38 +262,46 @@ function leave(input: LeaveInput): number | undefined {
     );
   };
   // dh refuses every client that it hashes to a server at weight 0 (ip_vs_dh_schedule), so there is no quiescing.
-  if (service.config.scheduler === 'dh' && pass.isComplete) {
+  if (service.config.scheduler === 'dh' && pass.isComplete && !isLastResort) {
     remove(goal?.isDrained ? 'Drained' : 'Removed');
     return undefined;
   }
-  const start = drainRecord(
-    {
-      service: key,
-      realServer: serverKey,
-      reason: goal !== undefined ? 'Drained' : desired === undefined ? 'ServiceRemoved' : 'Removed',
-      settings: desired?.drain ?? before?.settings ?? previous?.drain ?? defaultDrainSettings,
-      isUdp: isUdpService(service.key, pass.desired.allocations.marks),
-      nowMs: pass.nowMs,
-    },
-    before,
-  );
-  const { record, end } = stepDrain(start, there, pass.nowMs);
+  const start = drainRecord(drainStart({ key, serverKey, goal, desired, context }), before);
+  const { record, end } = stepDrain(start, there, pass.nowMs, isLastResort);
   if (end !== undefined && pass.isComplete) {
     remove(deleteReason(end));
     return undefined;
   }
   context.drains.push(record);
-  const config: RealServerConfig = { ...(goal?.config ?? there.config), weight: 0 };
+  const weight = isLastResort ? (goal?.config.weight ?? 0) : 0;
+  const config: RealServerConfig = { ...(goal?.config ?? there.config), weight };
   if (!isSameRealServerConfig(there.config, config)) {
-    phases.quiesced.push(
-      ipvsChange(
-        { type: 'editRealServer', service: service.key, realServer, config },
-        before === undefined ? 'Quiesced' : 'Drift',
-        owner,
-      ),
+    const change = ipvsChange(
+      { type: 'editRealServer', service: service.key, realServer, config },
+      before !== undefined && isSameLeave(goal, previous)
+        ? 'Drift'
+        : leavingReason(there.config, weight, before),
+      owner,
     );
+    (weight === 0 ? phases.quiesced : phases.realServers).push(change);
   }
-  return 0;
+  return weight;
+}
+
+/** Whether a server on its way out was to leave in the same manner before, so that other hands must have moved it. */
+function isSameLeave(goal: DesiredRealServer | undefined, previous: DesiredRealServer | undefined): boolean {
+  if (previous === undefined) return true;
+  if (goal === undefined) return !previous.isLastResort;
+  return previous.isLastResort === goal.isLastResort && isSameRealServerConfig(previous.config, goal.config);
+}
+
+function leavingReason(
+  there: Pick<RealServerConfig, 'weight'>,
+  weight: number,
+  before: DrainRecord | undefined,
+): ChangeReason {
+  if (weight === 0) return there.weight > 0 ? 'Quiesced' : 'Changed';
+  return there.weight === 0 && before !== undefined ? 'Restored' : 'Changed';
 }
 
 function deleteReason(end: DrainEnd): ChangeReason {

@@ -2,6 +2,7 @@ import type {
   AddressPoolResource,
   ObjectRef,
   RealServerResource,
+  RealServerSliceResource,
   VirtualServiceResource,
 } from '../api/index.ts';
 import type { Cidr, IpAddress } from '../base/index.ts';
@@ -20,7 +21,21 @@ export interface Resources {
   readonly virtualServices: readonly VirtualServiceResource[];
   readonly realServers: readonly RealServerResource[];
   readonly addressPools: readonly AddressPoolResource[];
+  /**
+   * Where real servers come from. Undefined: from files, where each RealServer holds its own addresses. Defined: from a
+   * cluster, where the controller has resolved every endpoint, the static ones too, into these.
+   */
+  readonly realServerSlices?: readonly RealServerSliceResource[] | undefined;
+  /** By namespace, for pools that admit by label. A namespace that is not here is admitted by name alone. */
+  readonly namespaceLabels?: NamespaceLabels | undefined;
+  /**
+   * VirtualServices that exist but that the controller has not accepted yet. Nothing of them is served, and their
+   * RealServers wait without a refusal.
+   */
+  readonly pendingVirtualServices?: readonly VirtualServiceResource[] | undefined;
 }
+
+export type NamespaceLabels = ReadonlyMap<string, Readonly<Record<string, string>>>;
 
 /** What a director knows of its own host and needs for deciding. Observed by the shell, slow to change. */
 export interface DirectorFacts {
@@ -34,6 +49,20 @@ export interface DirectorFacts {
   readonly reservedCidrs: readonly Cidr[];
   /** False where netfilter is switched off: what needs packet rules is refused then. Default true. */
   readonly hasPacketRules?: boolean;
+  /** What the cluster keeps for itself; undefined where there is none. */
+  readonly cluster?: ClusterFacts | undefined;
+}
+
+/**
+ * The addresses that a cluster lives on. None of them may be a VIP: who could claim one would take over traffic that is
+ * not meant for him (CVE-2020-8554). None but a node's may be a static real server: that would lead into the pods and
+ * Services of other namespaces (CVE-2021-25740).
+ */
+export interface ClusterFacts {
+  readonly nodeAddresses: readonly IpAddress[];
+  readonly podCidrs: readonly Cidr[];
+  readonly serviceCidrs: readonly Cidr[];
+  readonly apiServerAddresses: readonly IpAddress[];
 }
 
 export interface Uplink {
@@ -71,6 +100,14 @@ export interface DesiredStateInput extends Resources {
    * still passes today's policy: a bad edit never takes down what served before it.
    */
   readonly lastAccepted?: Resources | undefined;
+  /** VIPs that a director may still answer for, though their VirtualService let go of them. Nobody else gets them yet. */
+  readonly quarantined?: ReadonlySet<string> | undefined;
+  /**
+   * `vipHolding` of every VIP that is known to have been granted. Undefined: `allocations` are this process's own record
+   * and are believed. Defined: they were read from statuses, which a tenant may have written; an address that lies in
+   * no pool is then taken for the remainder of a pool that shrank only if it is listed here.
+   */
+  readonly knownHoldings?: ReadonlySet<string> | undefined;
 }
 
 /** Why an object (or a part of it) is not served. Objects that are refused change nothing for the others. */
@@ -84,6 +121,8 @@ export interface Refusal {
   readonly message: string;
   /** `error`: not served. `warning`: served, but the person should know (MTU under TUN). */
   readonly severity: 'error' | 'warning';
+  /** In a cluster: this endpoint of the RealServer alone is meant, and the others are served. */
+  readonly endpoint?: IpAddress;
 }
 
 export interface DrainSettings {
@@ -100,6 +139,13 @@ export interface DesiredRealServer {
   /** Weight 0 with `isDrained` means: quiesce, wait, delete. Weight 0 without means: the person asked for weight 0. */
   readonly config: RealServerConfig;
   readonly isDrained: boolean;
+  /** Wall-clock end of the drain of an endpoint that says it itself (an ending pod); undefined: `DrainSettings` do. */
+  readonly drainDeadlineMs: number | undefined;
+  /**
+   * It is drained, but nobody else behind the service takes clients, so it keeps its weight until its deadline: better
+   * an ending pod than nobody (the rule of KEP-1669). Never for what a person drains by name.
+   */
+  readonly isLastResort: boolean;
   readonly owner: ObjectRef;
 }
 
@@ -137,6 +183,8 @@ export interface DrainRecord {
   /** Since when no active connection was seen; undefined while there is one. */
   readonly idleSinceMs: number | undefined;
   readonly settings: DrainSettings;
+  /** The endpoint's own deadline, which outlives the endpoint: a pod that is gone by now gets no new grace. */
+  readonly ownDeadlineMs?: number | undefined;
   readonly reason: 'Removed' | 'Drained' | 'ServiceRemoved';
 }
 

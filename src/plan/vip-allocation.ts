@@ -5,14 +5,15 @@ import type { AddressRequest, FieldPath, VirtualServiceResource } from '../api/i
 import type { AddressPolicy } from './address-policy.ts';
 import type { Pool, Pools } from './pools.ts';
 import type { RefusalList } from './refusals.ts';
-import type { Allocations } from './types.ts';
+import type { Allocations, DesiredStateInput } from './types.ts';
 
 /**
  * Which VIPs each VirtualService has. An explicit address must lie in a pool that admits the namespace; an address from
  * a pool stays what it was (the incumbent in `allocations`), else it is the lowest free one.
  *
  * A pool that shrinks under VIPs in use releases nothing: the holder keeps its address and gets a warning. A pool that
- * stops admitting the namespace is a withdrawn right, and the VirtualService is refused.
+ * stops admitting the namespace is a withdrawn right, and the VirtualService is refused. An address that a director may
+ * still answer for goes to nobody but who has it.
  */
 export interface VipAllocation {
   /** VIPs in the order of the requests, by resource; refused resources are missing. */
@@ -28,6 +29,8 @@ export interface VipAllocationInput {
   readonly allocations: Allocations;
   /** Addresses that a pool must not hand out: those of real servers. Asked for only when something is allocated. */
   readonly realServerAddresses: () => ReadonlySet<string>;
+  readonly quarantined: DesiredStateInput['quarantined'];
+  readonly knownHoldings: DesiredStateInput['knownHoldings'];
   readonly refusals: RefusalList;
 }
 
@@ -44,6 +47,11 @@ export function allocateVips(input: VipAllocationInput): VipAllocation {
 /** `namespace/name`, as in the keys of `Allocations`. */
 export function ownerName({ metadata }: VirtualServiceResource): string {
   return `${metadata.namespace}/${metadata.name}`;
+}
+
+/** `namespace/name vip`: an entry of `knownHoldings`, and of the keys of `Allocations.marks`. */
+export function vipHolding(resource: VirtualServiceResource, vip: IpAddress): string {
+  return `${ownerName(resource)} ${vip}`;
 }
 
 /** Where a request was written; the field itself may be omitted, then its parent is named. */
@@ -119,7 +127,9 @@ class VipAllocator {
     if (poolName !== undefined && !this.#poolFor(resource, index, poolName)) return undefined;
     const candidates = pools.list.filter(({ name }) => poolName === undefined || name === poolName);
     const holding = candidates.filter(({ addresses }) => addresses.has(ip));
-    if (holding.some((pool) => pool.admits(resource.metadata.namespace))) return ip;
+    if (holding.some((pool) => pool.admits(resource.metadata.namespace))) {
+      return this.#isQuarantined(resource, index, ip) ? undefined : ip;
+    }
     if (holding.length > 0) {
       this.#refuse(
         resource,
@@ -130,7 +140,7 @@ class VipAllocator {
       );
       return undefined;
     }
-    if (this.#isHeld(resource, ip)) {
+    if (this.#isHeld(resource, ip) && this.#isKnown(resource, ip)) {
       this.#warnShrunk(resource, index, ip);
       return ip;
     }
@@ -170,11 +180,14 @@ class VipAllocator {
     const vip = incumbent ?? this.#lowestFree(candidates, family, policy);
     if (vip === undefined) {
       const names = candidates.map(({ name }) => name).join(', ');
+      const waiting = this.#countQuarantined(candidates, family);
       this.#refuse(
         resource,
         index,
         'PoolExhausted',
-        `AddressPool ${names} has no free ${family} address; add addresses to it.`,
+        `AddressPool ${names} has no free ${family} address` +
+          (waiting === 0 ? '' : ` (${waiting} become free once every director has let go of them)`) +
+          '; add addresses to it.',
       );
       return undefined;
     }
@@ -197,6 +210,7 @@ class VipAllocator {
     if (candidates.some(({ addresses }) => addresses.has(held))) return held;
     // In another pool: the request moved there from here, or the other way round. In none: its pool shrank.
     if (this.#input.pools.list.some(({ addresses }) => addresses.has(held))) return undefined;
+    if (!this.#isKnown(resource, held)) return undefined;
     this.#warnShrunk(resource, index, held);
     return held;
   }
@@ -207,10 +221,11 @@ class VipAllocator {
     policy: AddressPolicy,
   ): IpAddress | undefined {
     const realServers = this.#input.realServerAddresses();
+    const { quarantined } = this.#input;
     for (const pool of candidates) {
       for (const ip of pool.ascending(family)) {
-        if (this.#taken.has(ip) || realServers.has(ip) || policy.judgeVip(ip) !== undefined) continue;
-        return ip;
+        if (this.#taken.has(ip) || realServers.has(ip) || quarantined?.has(ip)) continue;
+        if (policy.judgeVip(ip) === undefined) return ip;
       }
     }
     return undefined;
@@ -234,6 +249,32 @@ class VipAllocator {
 
   #isHeld(resource: VirtualServiceResource, ip: IpAddress): boolean {
     return this.#heldBy.get(ownerName(resource))?.has(ip) ?? false;
+  }
+
+  /** Refuses an address that was somebody else's until a moment ago; the controller tries again. */
+  #isQuarantined(resource: VirtualServiceResource, index: number, ip: IpAddress): boolean {
+    if (!this.#input.quarantined?.has(ip) || this.#isHeld(resource, ip)) return false;
+    this.#refuse(
+      resource,
+      index,
+      'AddressQuarantined',
+      `${ip} belonged to another VirtualService, and a director may still answer for it; it is granted once every ` +
+        'director has let go of it.',
+    );
+    return true;
+  }
+
+  #countQuarantined(candidates: readonly Pool[], family: string): number {
+    const quarantined = [...(this.#input.quarantined ?? [])] as IpAddress[];
+    return quarantined.filter(
+      (ip) => ipFamily(ip) === family && candidates.some(({ addresses }) => addresses.has(ip)),
+    ).length;
+  }
+
+  /** Whether an address outside every pool was granted once, as far as the record can be believed. */
+  #isKnown(resource: VirtualServiceResource, ip: IpAddress): boolean {
+    const { knownHoldings } = this.#input;
+    return knownHoldings === undefined || knownHoldings.has(vipHolding(resource, ip));
   }
 
   /** Addresses on record that the object no longer asks for. */

@@ -86,7 +86,7 @@ describe('address policy', () => {
       const ip = tryParseIpAddress(text);
       if (ip === undefined) return;
       assert.notEqual(policy.judgeVip(ip), undefined);
-      assert.notEqual(policy.judgeRealServer(ip), undefined);
+      assert.notEqual(policy.judgeRealServer(ip, 'Static'), undefined);
     });
   }
 
@@ -94,14 +94,14 @@ describe('address policy', () => {
     it(`refuses ${text}, an address of the director, as a VIP alone`, () => {
       const ip = parseIpAddress(text);
       assert.equal(policy.judgeVip(ip)?.reason, 'AddressOfDirector');
-      assert.equal(policy.judgeRealServer(ip), undefined);
+      assert.equal(policy.judgeRealServer(ip, 'Static'), undefined);
     });
   }
 
   for (const text of goodVips) {
     it(`takes ${text} as a VIP and as a real server`, () => {
       assert.equal(policy.judgeVip(parseIpAddress(text)), undefined);
-      assert.equal(policy.judgeRealServer(parseIpAddress(text)), undefined);
+      assert.equal(policy.judgeRealServer(parseIpAddress(text), 'Static'), undefined);
     });
   }
 

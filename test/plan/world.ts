@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { parseResource } from '../../src/api/index.ts';
-import type { AddressPoolResource, RealServerResource, VirtualServiceResource } from '../../src/api/index.ts';
+import type {
+  AddressPoolResource,
+  RealServerResource,
+  RealServerSliceResource,
+  VirtualServiceResource,
+} from '../../src/api/index.ts';
 import { ipFamily, parseCidr } from '../../src/base/index.ts';
 import type { IpAddress } from '../../src/base/index.ts';
 import { formatRealServerKey, formatVirtualServiceKey } from '../../src/ipvs/pure.ts';
@@ -67,6 +72,53 @@ export function realServer(
     },
   );
   assert.ok(parsed.kind === 'RealServer');
+  return parsed;
+}
+
+/** A RealServer of a cluster: its endpoints are in slices. */
+export function podServer(
+  name: string,
+  service: string,
+  spec: Spec = {},
+  metadata: Meta = {},
+): RealServerResource {
+  const parsed = resource(
+    'RealServer',
+    { name, ...metadata },
+    { virtualServiceRef: { name: service }, podSelector: { matchLabels: { app: name } }, ...spec },
+  );
+  assert.ok(parsed.kind === 'RealServer');
+  return parsed;
+}
+
+/** An endpoint of a pod, unless `podUID` is undefined. */
+export function endpoint(address: string, more: Spec = {}): Spec {
+  return { address, phase: 'Serving', podUID: `uid-of-${address}`, ...more };
+}
+
+export function draining(address: string, deadlineMs?: number, more: Spec = {}): Spec {
+  const deadline = deadlineMs === undefined ? {} : { deadline: new Date(deadlineMs).toISOString() };
+  return endpoint(address, { phase: 'Draining', ...deadline, ...more });
+}
+
+/** A slice of a RealServer; texts are pods that serve. */
+export function slice(
+  of: RealServerResource,
+  endpoints: readonly (string | Spec)[],
+  spec: Spec = {},
+  name = `${of.metadata.name}-1`,
+): RealServerSliceResource {
+  const parsed = resource(
+    'RealServerSlice',
+    { name, namespace: of.metadata.namespace },
+    {
+      virtualServiceName: of.spec.virtualServiceRef.name,
+      realServerName: of.metadata.name,
+      endpoints: endpoints.map((each) => (typeof each === 'string' ? endpoint(each) : each)),
+      ...spec,
+    },
+  );
+  assert.ok(parsed.kind === 'RealServerSlice');
   return parsed;
 }
 
