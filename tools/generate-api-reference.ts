@@ -3,13 +3,13 @@ import path from 'node:path';
 import { apiGroup, apiVersion, kindReferences, virtualServiceLabel } from '../src/api/index.ts';
 import type { KindReference, OpenApiSchema } from '../src/api/index.ts';
 
-const examplesFolder = path.resolve(import.meta.dirname, '../examples');
+const repository = path.resolve(import.meta.dirname, '..');
 
 /** Where the example of a kind is cut from; examples are parsed and planned by tests. */
-const exampleFiles: Readonly<Record<string, string>> = {
-  VirtualService: 'web.yaml',
-  RealServer: 'canary.yaml',
-  AddressPool: 'address-pool.yaml',
+const exampleFiles: Readonly<Record<string, readonly string[]>> = {
+  VirtualService: ['examples/web.yaml'],
+  RealServer: ['examples/canary.yaml', 'examples-cluster/pods.yaml', 'examples-cluster/service.yaml'],
+  AddressPool: ['examples/address-pool.yaml', 'examples-cluster/address-pool.yaml'],
 };
 
 /** Kinds that no folder of manifests holds. */
@@ -75,7 +75,8 @@ export function renderApiReference(): string {
 
 Group and version: \`${apiVersion}\`. The same YAML is read from files by
 \`lvs-operator director --manifests\` and, with the definitions in [crds](../crds), kept by a Kubernetes API server of
-version 1.32 or later. Complete files are in [examples](../examples).
+version 1.32 or later. Complete files are in [examples](../examples) and, for what needs
+a cluster, in [examples-cluster](../examples-cluster).
 
 ${references.map(({ kind }) => `- [${kind}](#${kind.toLowerCase()})`).join('\n')}
 
@@ -105,8 +106,7 @@ ${reference.purpose}
 
 ${renderResource(reference)}
 
-\`\`\`yaml
-${renderExample(reference.kind)}\`\`\`
+${renderExamples(reference.kind).join('\n\n')}
 
 | Field | Type | Default | Limits | Meaning |
 | --- | --- | --- | --- | --- |
@@ -138,12 +138,17 @@ function renderResource({ resource }: KindReference): string {
   );
 }
 
-function renderExample(kind: string): string {
-  const file = exampleFiles[kind];
-  if (file === undefined) return inlineExamples[kind] ?? '';
-  const documents = readFileSync(path.join(examplesFolder, file), 'utf8').split(/^---\n/m);
+function renderExamples(kind: string): readonly string[] {
+  const files = exampleFiles[kind];
+  const texts = files === undefined ? [inlineExamples[kind] ?? ''] : files.map((file) => firstOf(kind, file));
+  return texts.map((text) => `\`\`\`yaml\n${text}\`\`\``);
+}
+
+/** The first object of a kind in a file. */
+function firstOf(kind: string, file: string): string {
+  const documents = readFileSync(path.join(repository, file), 'utf8').split(/^---\n/m);
   const document = documents.find((text) => text.includes(`\nkind: ${kind}\n`));
-  if (document === undefined) throw new Error(`examples/${file} has no ${kind}.`);
+  if (document === undefined) throw new Error(`${file} has no ${kind}.`);
   return `${document.slice(document.indexOf('apiVersion:')).trimEnd()}\n`;
 }
 

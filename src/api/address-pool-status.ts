@@ -4,7 +4,10 @@ import { commonStatus, count, readStatus, resourceVersion } from './status-field
 import type { StatusOf } from './status-fields.ts';
 
 export const addressPoolStatusSchema = lenientFields({
-  ...commonStatus,
+  ...commonStatus({
+    Ready: 'the pool is in use as it is written',
+    OutsidePool: 'VirtualServices keep addresses that the pool no longer holds; there only while it is so',
+  }),
   counts: lenientFields({
     addresses: text('a number', /^\d+$/, 40).describe(
       'Addresses of the pool. Text, because an IPv6 network has more of them than a number can count.',
@@ -13,7 +16,7 @@ export const addressPoolStatusSchema = lenientFields({
     quarantined: count().describe('Addresses of the pool that wait for directors to let go of them.'),
   })
     .optional()
-    .describe('The pool in numbers.'),
+    .describe('Addresses of the pool, counted.'),
   quarantined: keyedList(
     lenientFields({
       ip: ipAddress().describe('The address.'),

@@ -4,6 +4,7 @@ import { apiGroup, apiVersion } from './metadata.ts';
 import { openApiSchema, withRules } from './open-api.ts';
 import type { OpenApiSchema } from './open-api.ts';
 import type { PrinterColumn } from './printer-columns.ts';
+import { withSpokenDefaults } from './spoken-defaults.ts';
 import { statusOpenApi } from './status-open-api.ts';
 
 /** The part of apiextensions.k8s.io/v1 CustomResourceDefinition that we use. */
@@ -73,7 +74,14 @@ function customResourceDefinition(description: KindDescription): CustomResourceD
   };
 }
 
-function objectSchema({ kind, purpose, spec, status, rules }: KindDescription): OpenApiSchema {
+function objectSchema({
+  kind,
+  purpose,
+  isInternal = false,
+  spec,
+  status,
+  rules,
+}: KindDescription): OpenApiSchema {
   const specSchema = openApiSchema(spec, { forms: false });
   const schema: OpenApiSchema = {
     description: purpose,
@@ -83,7 +91,10 @@ function objectSchema({ kind, purpose, spec, status, rules }: KindDescription): 
       kind: { description: `What the object is: ${kind}.`, type: 'string' },
       // An API server describes metadata itself, and refuses a definition that says more about it than its type.
       metadata: { type: 'object' },
-      spec: { description: `What is wanted of the ${kind}.`, ...specSchema },
+      spec: {
+        description: isInternal ? `What the ${kind} holds.` : `What is wanted of the ${kind}.`,
+        ...withSpokenDefaults(specSchema),
+      },
       ...(status === undefined ? {} : { status: statusOpenApi(status, { forms: false }) }),
     },
     ...(specSchema.default === undefined ? { required: ['spec'] } : {}),

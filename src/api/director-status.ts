@@ -7,13 +7,18 @@ import type { StatusOf } from './status-fields.ts';
 export const maxDirectorExceptions = 200;
 
 export const directorStatusSchema = lenientFields({
-  ...commonStatus,
+  ...commonStatus({
+    Ready: 'the kernel holds what the objects ask for',
+    ForeignHands: 'another program changes what this director owns; there only while it is so',
+  }),
   version: words('a version', 64).optional().describe('Version of lvs-operator that runs there.'),
   nodeName: objectName('the name of a node').optional().describe('Node that the director runs on.'),
   kernel: lenientFields({
     release: words('a release', 128).describe('Release of the kernel, as uname -r prints it.'),
     ipvsVersion: words('a version', 32).describe('Version of IPVS in the kernel.'),
-    connectionTableSize: integer(0, 2 ** 32).describe('Buckets of the table of connections.'),
+    connectionTableSize: integer(0, 2 ** 32).describe(
+      'Buckets of the connection table; each holds any number of connections.',
+    ),
   })
     .optional()
     .describe('The kernel that serves.'),
@@ -21,10 +26,10 @@ export const directorStatusSchema = lenientFields({
     .optional()
     .describe('Schedulers that the kernel has or can load.'),
   programmedThrough: lenientFields({
-    virtualServices: resourceVersion().describe('VirtualServices.'),
-    realServers: resourceVersion().describe('RealServers.'),
-    realServerSlices: resourceVersion().describe('RealServerSlices.'),
-    addressPools: resourceVersion().describe('AddressPools.'),
+    virtualServices: resourceVersion().describe('Version of the VirtualServices.'),
+    realServers: resourceVersion().describe('Version of the RealServers.'),
+    realServerSlices: resourceVersion().describe('Version of the RealServerSlices.'),
+    addressPools: resourceVersion().describe('Version of the AddressPools.'),
   })
     .optional()
     .describe(
@@ -37,8 +42,12 @@ export const directorStatusSchema = lenientFields({
     ),
   drains: list(
     lenientFields({
-      service: words('a virtual service', 128).describe('The virtual service, as the kernel knows it.'),
-      realServer: words('a real server', 128).describe('The real server that leaves it.'),
+      service: words('a virtual service', 128).describe(
+        'The virtual service in the kernel, such as TCP 192.0.2.10:80.',
+      ),
+      realServer: words('a real server', 128).describe(
+        'The real server that leaves it, such as 198.51.100.11:8080.',
+      ),
       reason: words('a word in CamelCase', 64).describe('Why it leaves: Removed, Drained or ServiceRemoved.'),
       active: count().describe('Connections that are open.'),
       inactive: count().describe('Connections that are closing, and flows without an end.'),
@@ -68,12 +77,12 @@ export const directorStatusSchema = lenientFields({
     ),
     realServers: count().describe('Real servers in the kernel, over all services.'),
     vips: count().describe('Virtual addresses that are bound here.'),
-    releasing: count().describe('All of `releasing`.'),
-    drains: count().describe('All of `drains`.'),
-    refused: count().describe('All of `refused`.'),
+    releasing: count().describe('Virtual addresses that are being released, all of them.'),
+    drains: count().describe('Real servers that are draining, all of them.'),
+    refused: count().describe('Objects that are refused, all of them.'),
   })
     .optional()
-    .describe('The director in numbers.'),
+    .describe('What this director holds, counted.'),
 });
 
 export type DirectorStatus = StatusOf<typeof directorStatusSchema>;

@@ -5,10 +5,8 @@ import type { Metadata, apiVersion } from './metadata.ts';
 
 export const directorSpecSchema = fields({
   maintenance: fields({
-    drain: flag()
-      .default(true)
-      .describe('Whether the director gives up its part of the traffic while it is in maintenance.'),
-    reason: words('a note', 256).optional().describe('Why, for other people.'),
+    drain: flag().default(true).describe('Whether traffic is led away from the director meanwhile.'),
+    reason: words('a note', 256).optional().describe('Why, for other people; any text.'),
   })
     .optional()
     .describe('Present while people work on the node; remove it when they are done.'),

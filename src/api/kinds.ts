@@ -30,7 +30,7 @@ export interface KindDescription {
   readonly shortName: string;
   readonly scope: 'Namespaced' | 'Cluster';
   /** Written by the operator for itself; people may look. */
-  readonly isInternal?: true;
+  readonly isInternal?: boolean;
   /** Whole sentences: `kubectl explain` and the reference begin with them. */
   readonly purpose: string;
   readonly spec: z.ZodType;

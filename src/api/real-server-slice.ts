@@ -61,7 +61,7 @@ export const realServerSliceSpecSchema = lenientFields({
     .describe('Ports that differ from the virtual ones, joined to them by name. Empty: the virtual ports.'),
   endpoints: keyedList(endpointSchema, ['address'], 0, maxSliceEndpoints)
     .default([])
-    .describe('The endpoints.'),
+    .describe('The real servers of this part, each on every port.'),
 });
 
 export type RealServerSliceSpec = Immutable<z.output<typeof realServerSliceSpecSchema>>;

@@ -4,15 +4,23 @@ import { commonStatus, count, readStatus } from './status-fields.ts';
 import type { StatusOf } from './status-fields.ts';
 
 export const realServerStatusSchema = lenientFields({
-  ...commonStatus,
+  ...commonStatus({
+    Ready: 'its VirtualService is served with these endpoints',
+    Accepted: 'nothing in it is refused',
+    ResolvedEndpoints: 'its addresses, pods or Service were found',
+    Reconciling: 'work is going on; there only while it is',
+    Stalled: 'nothing happens until a person corrects something; there only while it is so',
+  }),
   counts: lenientFields({
     endpoints: count().describe('Endpoints that were found, whatever their phase.'),
     serving: count().describe('Endpoints that get new connections.'),
     draining: count().describe('Endpoints that only keep the connections they have.'),
   })
     .optional()
-    .describe('The endpoints in numbers.'),
-  endpointsReady: words('a share', 32).optional().describe('Endpoints that serve, of all: "2/3".'),
+    .describe('The endpoints, counted.'),
+  endpointsReady: words('a share', 32)
+    .optional()
+    .describe('Endpoints that get new connections, of all: "2/3".'),
   endpoints: list(
     lenientFields({
       address: ipAddress().describe('Address of the endpoint.'),

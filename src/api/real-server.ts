@@ -21,16 +21,16 @@ export const realServerSpecSchema = fields({
   podSelector: labelSelector()
     .optional()
     .describe(
-      'The real servers are the pods of the namespace with these labels: ready ones serve, ending ones drain. ' +
-        'Empty: all pods of the namespace. Needs a cluster.',
+      'The real servers are the pods of the namespace with these labels. Ready pods get new connections; pods that end ' +
+        'keep theirs while they drain. Empty: all pods of the namespace. Needs a cluster.',
     ),
   serviceRef: fields({
     name: label('the name of a Service').describe('A Service of the same namespace.'),
   })
     .optional()
     .describe(
-      'The real servers are the endpoints of a Service, from its EndpointSlices: the same pods, chosen by its ' +
-        'selector. Needs a cluster.',
+      'The real servers are the pods behind a Service, as its EndpointSlices tell them; of the Service nothing else ' +
+        'is used, neither its type nor its ports. Needs a cluster.',
     ),
   ports: list(
     fields({
@@ -48,10 +48,15 @@ export const realServerSpecSchema = fields({
     .describe('Ports that differ from the virtual ones, joined to them by name. Empty: the virtual ports.'),
   weight: integer(0, 1000)
     .default(100)
-    .describe('Share of each of these addresses. 0: no new connections, live ones stay.'),
+    .describe(
+      'Share of new connections that each of these servers gets. Beside other RealServers the share of all is weight ' +
+        'times servers. 0: no new connections, live ones stay.',
+    ),
   state: choice(['Enabled', 'Drained'])
     .default('Enabled')
-    .describe('Drained: no new connections; the server leaves the table once its connections have ended.'),
+    .describe(
+      'Enabled: the servers get connections. Drained: they get no new ones, and leave the table once theirs have ended.',
+    ),
   upperThreshold: integer(0, maxThreshold)
     .default(0)
     .describe(

@@ -37,7 +37,7 @@ export function kindReferences(): readonly KindReference[] {
         kind,
         purpose,
         resource: { plural, shortName, scope },
-        isInternal: isInternal === true,
+        isInternal: isInternal ?? false,
         schema: openApiSchema(spec, { forms: true }),
         status: status && statusOpenApi(status, { forms: true }),
         rules,

@@ -18,7 +18,7 @@ const conditionSchema = lenientFields({
   message: words('a sentence', 32768).describe('A sentence for people that says why.'),
   lastTransitionTime: timestamp().describe('When the status of the condition last changed.'),
   observedGeneration: count().optional().describe('Generation of the object that this was judged on.'),
-}).describe('One statement about the object.');
+});
 
 conditionSchema satisfies z.ZodType<Condition>;
 
@@ -32,17 +32,24 @@ export function resourceVersion() {
   return text('a resource version', /^\d{1,64}$/, 64).optional();
 }
 
-/** Part of every status. */
-export const commonStatus = {
-  observedGeneration: count()
-    .optional()
-    .describe(
-      'Generation of the object that the rest of the status is about; an older one is not looked at yet.',
-    ),
-  conditions: keyedList(conditionSchema, ['type'], 0, 16)
-    .optional()
-    .describe('What holds for the object and what does not, by type.'),
-};
+/**
+ * Part of every status.
+ * @param conditions the types of its conditions, and what each says when it is True.
+ */
+export function commonStatus(conditions: Readonly<Record<string, string>>) {
+  const told = Object.entries(conditions).map(([type, meaning]) => `${type}: ${meaning}.`);
+  return {
+    observedGeneration: count()
+      .optional()
+      .describe(
+        'Generation of the object that the rest of the status is about. When metadata.generation is higher, the last edit ' +
+          'has not been looked at yet.',
+      ),
+    conditions: keyedList(conditionSchema, ['type'], 0, 16)
+      .optional()
+      .describe(`What holds for the object and what does not, one entry per type. ${told.join(' ')}`),
+  };
+}
 
 type ListKeys<Fields> = {
   [Key in keyof Fields]-?: NonNullable<Fields[Key]> extends readonly unknown[] ? Key : never;

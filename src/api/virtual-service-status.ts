@@ -15,14 +15,22 @@ import type { StatusOf } from './status-fields.ts';
 import type { VirtualServiceResource } from './virtual-service.ts';
 
 const statusPort = lenientFields({
-  name: label('a port name').optional().describe('Name of the port.'),
+  name: label('a port name').optional().describe('Name of the port, as in the spec.'),
   protocol: choice(['TCP', 'UDP', 'SCTP']).describe('Transport protocol.'),
   port: integer(1, 65535).describe('Port that clients connect to, or the first of a range.'),
   endPort: integer(1, 65535).optional().describe('Last port of the range.'),
 });
 
 export const virtualServiceStatusSchema = lenientFields({
-  ...commonStatus,
+  ...commonStatus({
+    Ready: 'directors serve the VirtualService as it is written, and real servers answer',
+    Accepted: 'nothing in it is refused',
+    AddressAssigned: 'it has all the virtual addresses that it asks for',
+    Programmed: 'every director has taken in its present form',
+    RealServersAvailable: 'at least one real server gets new connections',
+    Reconciling: 'work is going on; there only while it is',
+    Stalled: 'nothing happens until a person corrects something; there only while it is so',
+  }),
   addresses: keyedList(
     lenientFields({
       ip: ipAddress().describe('The virtual address.'),
@@ -45,17 +53,23 @@ export const virtualServiceStatusSchema = lenientFields({
       'Virtual ports that are accepted, on each of these addresses. Directors serve these and no others.',
     ),
   counts: lenientFields({
-    realServers: count().describe('Endpoints behind the VirtualService, whatever their phase.'),
-    serving: count().describe('Endpoints that get new connections.'),
-    draining: count().describe('Endpoints that only keep the connections they have.'),
+    realServers: count().describe('Real servers behind the VirtualService, whatever their phase.'),
+    serving: count().describe('Real servers that get new connections.'),
+    draining: count().describe('Real servers that only keep the connections they have.'),
     directors: count().describe('Directors that should serve the VirtualService.'),
     programmed: count().describe('Directors that have taken in its present form.'),
   })
     .optional()
-    .describe('The VirtualService in numbers.'),
-  addressList: words('addresses', 800).optional().describe('The accepted addresses in one line.'),
-  portList: words('ports', 1500).optional().describe('The accepted ports in one line.'),
-  realServersReady: words('a share', 32).optional().describe('Endpoints that serve, of all: "2/3".'),
+    .describe('Real servers and directors of the VirtualService, counted.'),
+  addressList: words('addresses', 256)
+    .optional()
+    .describe('The accepted addresses in one line, the first three by name: "192.0.2.10,2001:db8::10".'),
+  portList: words('ports', 256)
+    .optional()
+    .describe('The accepted ports in one line, the first four by number: "80,443/TCP".'),
+  realServersReady: words('a share', 32)
+    .optional()
+    .describe('Real servers that get new connections, of all: "2/3".'),
   directorsReady: words('a share', 32)
     .optional()
     .describe('Directors that have taken in the present form, of all: "2/2".'),
@@ -79,8 +93,11 @@ export function describeVirtualServiceStatus(status: VirtualServiceStatus): Virt
   const { addresses, ports, counts } = status;
   return {
     ...status,
-    addressList: addresses.map(({ ip }) => ip).join(','),
-    portList: formatPorts(ports),
+    addressList: firstOf(
+      addresses.map(({ ip }) => ip),
+      3,
+    ),
+    portList: firstOf(formatPorts(ports), 4),
     ...(counts === undefined
       ? {}
       : {
@@ -91,11 +108,15 @@ export function describeVirtualServiceStatus(status: VirtualServiceStatus): Virt
 }
 
 /** `80,443/TCP,53/UDP`: a protocol ends the ports that it belongs to. */
-function formatPorts(ports: readonly VirtualServiceStatusPort[]): string {
-  return ports
-    .map(({ protocol, port, endPort }, index) => {
-      const range = endPort === undefined || endPort === port ? `${port}` : `${port}-${endPort}`;
-      return ports[index + 1]?.protocol === protocol ? range : `${range}/${protocol}`;
-    })
-    .join(',');
+function formatPorts(ports: readonly VirtualServiceStatusPort[]): readonly string[] {
+  return ports.map(({ protocol, port, endPort }, index) => {
+    const range = endPort === undefined || endPort === port ? `${port}` : `${port}-${endPort}`;
+    return ports[index + 1]?.protocol === protocol ? range : `${range}/${protocol}`;
+  });
+}
+
+/** A line that fits a table: the first few, and how many more there are. */
+function firstOf(entries: readonly string[], most: number): string {
+  const more = entries.length - most;
+  return entries.slice(0, most).join(',') + (more > 0 ? ` +${more}` : '');
 }

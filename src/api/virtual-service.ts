@@ -47,7 +47,7 @@ const addressSchema = fields({
   pool: objectName('the name of an AddressPool')
     .optional()
     .describe('Take the address from this AddressPool; with `ip`, demand that the address lies in it.'),
-  family: choice(ipFamilies).optional().describe('Family of an address taken from a pool. Default IPv4.'),
+  family: choice(ipFamilies).optional().describe('Family of an address taken from a pool. IPv4 if omitted.'),
 });
 
 const portSchema = fields({
@@ -70,7 +70,7 @@ const persistenceSchema = fields({
   // ipvsadm's bound. The kernel computes timeout × HZ in 32 bits (ip_vs_genl_parse_service), which wraps far above it.
   timeoutSeconds: integer(1, 31 * 24 * 3600)
     .default(300)
-    .describe('How long a client without connections is remembered. At most 31 days.'),
+    .describe('How long a client without connections is remembered.'),
   ipv4PrefixLength: integer(1, 32).default(32).describe('IPv4 clients that share this prefix count as one.'),
   ipv6PrefixLength: integer(1, 128)
     .default(128)
@@ -89,7 +89,7 @@ const drainSchema = fields({
     .default(120)
     .describe(
       'Without active connections for this long, a draining real server is removed although inactive ones remain. ' +
-        'A half-closed transfer counts as inactive. Default: how long the kernel keeps a closing TCP connection.',
+        'A half-closed transfer counts as inactive, and the kernel forgets one after 120 seconds.',
     ),
   udpSeconds: integer(0, maxDrainSeconds)
     .default(0)
@@ -105,7 +105,9 @@ export const virtualServiceSpecSchema = fields(
       ),
     addressFamilies: set(choice(ipFamilies), 1, 2)
       .optional()
-      .describe('Families to take from the default AddressPool when `addresses` is omitted. Default [IPv4].'),
+      .describe(
+        'Families to take from the default AddressPool when `addresses` is omitted. IPv4 alone if neither is given.',
+      ),
     ports: keyedList(portSchema, ['port', 'protocol'], 1, 64).describe(
       'The virtual ports, the same on every address.',
     ),
@@ -117,7 +119,12 @@ export const virtualServiceSpecSchema = fields(
       ),
     scheduler: choice(schedulerNames)
       .default('wlc')
-      .describe('How the kernel chooses the real server of a new connection.'),
+      .describe(
+        'How the kernel chooses the real server of a new connection. rr, wrr: in turn. lc, wlc: the fewest connections. ' +
+          'sed, nq: the shortest expected delay. fo, ovf: the highest weight, until it is gone or full. sh, mh: by the ' +
+          'client address. dh, lblc, lblcr: by the destination, for caches. Weights count for wrr, wlc, sed, nq, fo, ovf, ' +
+          'lblc, lblcr, sh and mh.',
+      ),
     schedulerFlags: set(choice(schedulerFlagNames), 0, 4)
       .default([])
       .describe(

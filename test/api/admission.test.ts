@@ -105,9 +105,10 @@ describe('an API server and a director give the same verdict', () => {
     });
   }
 
-  for (const file of globSync('*.yaml', { cwd: path.join(import.meta.dirname, '../../examples') })) {
-    it(`examples/${file} is accepted`, () => {
-      const text = readFileSync(path.join(import.meta.dirname, '../../examples', file), 'utf8');
+  const repository = path.join(import.meta.dirname, '../..');
+  for (const file of globSync('examples{,-cluster}/*.yaml', { cwd: repository })) {
+    it(`${file} is accepted`, () => {
+      const text = readFileSync(path.join(repository, file), 'utf8');
       const objects = parseAllDocuments(text).map((document): unknown => document.toJS());
       assert.ok(objects.length > 0);
       for (const object of objects) assert.deepEqual(admit(object).problems, []);

@@ -46,11 +46,15 @@ describe('docs/api.md', () => {
       );
     });
 
-    it(`${kind}: the example is valid`, () => {
-      const example = /```yaml\n(.*?)```/s.exec(chapter)?.[1] ?? '';
-      const value: unknown = parse(example);
-      const result = resource === undefined ? parseDirectorConfiguration(value) : parseResource(value);
-      assert.ok(result.ok, JSON.stringify(result));
+    it(`${kind}: the examples are valid`, () => {
+      const examples = [...chapter.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml = '']): unknown =>
+        parse(yaml),
+      );
+      assert.ok(examples.length > 0);
+      for (const value of examples) {
+        const result = resource === undefined ? parseDirectorConfiguration(value) : parseResource(value);
+        assert.ok(result.ok, JSON.stringify(result));
+      }
     });
   }
 });
