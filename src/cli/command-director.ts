@@ -1,7 +1,9 @@
-import { cleanUp, runDirector } from '../director/index.ts';
+import { cleanUp, runClusterDirector, runDirector } from '../director/index.ts';
+import { systemTimers } from '../kube/index.ts';
 import { UsageError, requireString } from './command.ts';
 import type { Command, CommandInput, CommandIo } from './command.ts';
-import { configFlag, manifestsFlag, stateDirFlag } from './common-flags.ts';
+import { configFlag, stateDirFlag } from './common-flags.ts';
+import { goalFlags, readGoalSource } from './goal-source.ts';
 import { createLogger, logLevels } from './logger.ts';
 import type { LogLevel } from './logger.ts';
 import { netlinkDebugSink } from './netlink-debug.ts';
@@ -11,17 +13,22 @@ import { version } from './version.ts';
 
 export const directorCommand: Command = {
   name: 'director',
-  summary: 'Hold the IPVS table of this host equal to a folder of manifests.',
-  usage: 'director --manifests DIR [--state-dir DIR] [--config FILE]',
+  summary: 'Hold the IPVS table of this host equal to a folder of manifests or to a cluster.',
+  usage:
+    'director (--manifests DIR | --node-name NAME [--kubeconfig FILE]) [--state-dir DIR] [--config FILE]',
   description: `
-Reads VirtualService, RealServer and AddressPool manifests, programs them into the kernel, binds and announces
-the virtual addresses, and then follows every edit of the folder and repairs every foreign change. Entries of
-other programs are never touched. Needs CAP_NET_ADMIN, and CAP_NET_RAW to announce addresses.
+Reads VirtualServices, RealServers and AddressPools, programs them into the kernel, binds and announces the
+virtual addresses, and then follows every change of them and repairs every foreign change. Entries of other
+programs are never touched. Needs CAP_NET_ADMIN, and CAP_NET_RAW to announce addresses.
+
+With --manifests the objects are files in a folder. With --node-name they are those of a cluster, for the Node
+of that name, which needs the label networking.lvs-operator.io/director. An API server that is away takes nothing
+down: what was served last goes on, also over a restart. When the label goes, everything is withdrawn.
 
 SIGTERM and SIGINT stop the process and leave the kernel table serving; SIGHUP reads the folder again.
 NETLINK_DEBUG=1 in the environment prints the decoded netlink traffic on stderr.`,
   flags: [
-    manifestsFlag,
+    ...goalFlags,
     stateDirFlag,
     configFlag,
     {
@@ -59,8 +66,8 @@ async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<n
         : 'json'
       : oneOf(input, 'log-format', ['json', 'text']);
   const logger = createLogger(level, format === 'text' ? 'text' : 'json', (line) => io.err(line));
+  const goal = readGoalSource(input, io);
   const options = {
-    manifestFolder: requireString(input, 'manifests'),
     stateDirectory: requireString(input, 'state-dir'),
     configuration: readConfiguration(input.strings['config']),
     clock: systemClock,
@@ -69,7 +76,10 @@ async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<n
     pid: process.pid,
     netlinkDebug: netlinkDebugSink(io),
   };
-  const director = await runDirector(options);
+  const director =
+    goal.kind === 'manifests'
+      ? await runDirector({ ...options, manifestFolder: goal.folder })
+      : await runClusterDirector({ ...options, ...goal, timers: systemTimers, random: Math.random });
   const signal = await waitForStop(() => director.reload());
   logger.info('stopping', { signal, leaves: onStop === 'keep' ? 'the table as it is' : 'nothing' });
   await director.stop();

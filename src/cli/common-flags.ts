@@ -8,13 +8,6 @@ export const stateDirFlag: Flag = {
   default: '/var/lib/lvs-operator',
 };
 
-export const manifestsFlag: Flag = {
-  name: 'manifests',
-  type: 'string',
-  placeholder: 'DIR',
-  description: 'Folder of YAML or JSON manifests, read with its sub-folders.',
-};
-
 export const configFlag: Flag = {
   name: 'config',
   type: 'string',

@@ -64,7 +64,7 @@ function findCommand(name: string): Command | undefined {
 function formatOverview(): string {
   const width = Math.max(...commands.map((command) => command.name.length));
   const list = commands.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`).join('\n');
-  return `lvs-operator ${version}: Linux Virtual Server from VirtualService and RealServer manifests
+  return `lvs-operator ${version}: Linux Virtual Server from VirtualService and RealServer objects
 
 Usage: lvs-operator COMMAND [FLAGS]
 

@@ -4,7 +4,14 @@ import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
 import type { PacketRules } from '../link/index.ts';
 import { computeChanges, computeDesiredState } from '../plan/index.ts';
-import type { ChangePlan, DesiredState, DirectorFacts, HeldRemoval, Refusal } from '../plan/index.ts';
+import type {
+  ChangePlan,
+  ClusterFacts,
+  DesiredState,
+  DirectorFacts,
+  HeldRemoval,
+  Refusal,
+} from '../plan/index.ts';
 import { applyChanges, formatChangeKey, logFailures } from './apply.ts';
 import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
@@ -14,7 +21,7 @@ import { ForeignHandsWatch } from './foreign-hands-watch.ts';
 import type { Host, HostState } from './host.ts';
 import type { LastGoodStore } from './last-good.ts';
 import type { Ledger, LedgerStore } from './ledger.ts';
-import { massRemovalPolicy } from './mass-removal-policy.ts';
+import { massRemovalPolicy, noMassRemoval } from './mass-removal-policy.ts';
 import { RetryGate } from './retry-gate.ts';
 import { SchedulerCatalogue } from './scheduler-catalogue.ts';
 import type { StatusBoard } from './status-board.ts';
@@ -49,7 +56,15 @@ export class DirectorAgent {
   #held: HeldRemoval | undefined;
   #desired: DesiredState | undefined;
   #desiredFrom: { view: DesiredView; facts: DirectorFacts; allocations: Ledger['allocations'] } | undefined;
-  #facts: { host: HostState; facts: DirectorFacts; unavailable: string; vips: Ledger['vips'] } | undefined;
+  #facts:
+    | {
+        readonly host: HostState;
+        readonly facts: DirectorFacts;
+        readonly unavailable: string;
+        readonly cluster: ClusterFacts | undefined;
+        readonly vips: Ledger['vips'];
+      }
+    | undefined;
   #converged: { view: DesiredView; desired: DesiredState; hostVersion: number } | undefined;
   #previous: { readonly desired: DesiredState; readonly packetRules: PacketRules } | undefined;
   #failures = new Map<string, ChangeFailure>();
@@ -191,7 +206,7 @@ export class DirectorAgent {
       nowMs,
       previous: this.#previous?.desired,
       previousPacketRules: this.#previous?.packetRules,
-      massRemoval: massRemovalPolicy(configuration),
+      massRemoval: view.isAbsenceConfirmed ? noMassRemoval : massRemovalPolicy(configuration),
     });
     this.#reportHold(plan);
     this.#record(plan);
@@ -294,9 +309,12 @@ export class DirectorAgent {
       this.#desired === undefined
         ? computeFirstGoal(input, this.#options.lastGood)
         : computeDesiredState({ ...input, lastAccepted: this.#desired.accepted });
-    this.#options.lastGood.saveSoon(desired.accepted, (object) =>
-      this.#options.source.fileOf(objectRefOf(object)),
-    );
+    this.#options.lastGood.saveSoon({
+      accepted: desired.accepted,
+      view: view.resources,
+      cluster: view.cluster?.facts,
+      fileOf: (object) => this.#options.source.fileOf(objectRefOf(object)),
+    });
     const told = new Set(this.#desired?.refusals.map(formatRefusal));
     for (const refusal of desired.refusals) {
       if (told.has(formatRefusal(refusal))) continue;
@@ -321,6 +339,7 @@ export class DirectorAgent {
       last.host.links === state.links &&
       last.host.addresses === state.addresses &&
       last.unavailable === unavailable &&
+      last.cluster === view.cluster?.facts &&
       last.vips === this.#ledger.vips
     ) {
       return last.facts;
@@ -331,11 +350,18 @@ export class DirectorAgent {
       ownedVips: this.#ledger.vips,
       unavailableSchedulers,
       configuration: this.#options.configuration,
+      cluster: view.cluster?.facts,
     });
     // Equal facts keep their identity: the goal is computed anew only when something that matters moved.
     const same =
       last !== undefined && JSON.stringify(last.facts) === JSON.stringify(facts) ? last.facts : facts;
-    this.#facts = { host: state, facts: same, unavailable, vips: this.#ledger.vips };
+    this.#facts = {
+      host: state,
+      facts: same,
+      unavailable,
+      cluster: view.cluster?.facts,
+      vips: this.#ledger.vips,
+    };
     return same;
   }
 

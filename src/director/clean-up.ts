@@ -39,7 +39,8 @@ export async function cleanUp(options: CleanUpOptions): Promise<boolean> {
   }
 }
 
-async function cleanUpLocked(options: CleanUpOptions): Promise<boolean> {
+/** The same for who holds the lock already. */
+export async function cleanUpLocked(options: CleanUpOptions): Promise<boolean> {
   const { isDryRun, report } = options;
   const store = new LedgerStore(options.stateDirectory);
   const { ledger, damage } = store.read();

@@ -1,10 +1,10 @@
-import type { ObjectRef } from '../api/index.ts';
-import type { Resources } from '../plan/index.ts';
-import type { ProblemStatus, SourceStatus } from './status.ts';
+import type { ConditionVerdict, ObjectRef } from '../api/index.ts';
+import type { ClusterFacts, Resources } from '../plan/index.ts';
+import type { DirectorConditionType, ProblemStatus, SourceStatus } from './status.ts';
 
 /**
- * Where a director's goal comes from: a folder of manifests, later the API server. A source never hands out half a
- * list: `isComplete` stays false until every kind was read once, and what became unreadable keeps its last good form.
+ * Where a director's goal comes from: a folder of manifests, or a cluster. A source never hands out half a list:
+ * `isComplete` stays false until every kind was read once, and what became unreadable keeps its last good form.
  */
 export interface DesiredSource {
   /** The newest view; the same object until something changed, so that callers may compare by identity. */
@@ -22,7 +22,27 @@ export interface DesiredView {
   readonly resources: Resources;
   readonly problems: readonly ProblemStatus[];
   readonly status: SourceStatus;
+  /** What people should know of the source itself. */
+  readonly condition: ConditionVerdict<DirectorConditionType>;
   /** Counts complete lists. A list that is equal to the one before counts too: it confirms. */
   readonly listNumber: number;
   readonly isComplete: boolean;
+  /** Absences were confirmed before they got here, one by one or by a second list: none is held again. */
+  readonly isAbsenceConfirmed: boolean;
+  /** Undefined where there is no cluster. */
+  readonly cluster: ClusterView | undefined;
+}
+
+/** What only a cluster has. */
+export interface ClusterView {
+  readonly facts: ClusterFacts;
+  readonly versions: ObservedVersions;
+}
+
+/** By kind, the resource version up to which every change is in the view; undefined before the first list. */
+export interface ObservedVersions {
+  readonly virtualServices?: string | undefined;
+  readonly realServers?: string | undefined;
+  readonly realServerSlices?: string | undefined;
+  readonly addressPools?: string | undefined;
 }

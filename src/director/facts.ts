@@ -3,7 +3,7 @@ import { LvsError, isInCidr, maskAddress } from '../base/index.ts';
 import type { Cidr } from '../base/index.ts';
 import { vipAddressProtocol } from '../link/pure.ts';
 import type { ObservedAddress, ObservedLink, VipBinding } from '../link/pure.ts';
-import type { DirectorFacts, Uplink } from '../plan/index.ts';
+import type { ClusterFacts, DirectorFacts, Uplink } from '../plan/index.ts';
 
 export interface FactsInput {
   readonly links: readonly ObservedLink[];
@@ -11,6 +11,8 @@ export interface FactsInput {
   readonly ownedVips: readonly VipBinding[];
   readonly unavailableSchedulers: readonly string[];
   readonly configuration: DirectorConfiguration;
+  /** Undefined where there is no cluster. */
+  readonly cluster?: ClusterFacts | undefined;
 }
 
 /**
@@ -29,6 +31,7 @@ export function computeFacts(input: FactsInput): DirectorFacts {
     unavailableSchedulers: input.unavailableSchedulers,
     reservedCidrs: configuration.reservedCIDRs,
     hasPacketRules: configuration.netfilter !== 'Off',
+    cluster: input.cluster,
   };
 }
 

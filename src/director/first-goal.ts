@@ -1,4 +1,3 @@
-import { groupResources } from '../manifests/index.ts';
 import { computeDesiredState } from '../plan/index.ts';
 import type { DesiredState, DesiredStateInput } from '../plan/index.ts';
 import type { LastGoodStore } from './last-good.ts';
@@ -13,5 +12,5 @@ export function computeFirstGoal(
 ): DesiredState {
   const goal = computeDesiredState(input);
   if (!goal.refusals.some((refusal) => refusal.severity === 'error')) return goal;
-  return computeDesiredState({ ...input, lastAccepted: groupResources(lastGood.load().values()) });
+  return computeDesiredState({ ...input, lastAccepted: lastGood.load().resources });
 }

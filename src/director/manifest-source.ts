@@ -38,6 +38,9 @@ export class ManifestSource implements DesiredSource {
       },
       listNumber: 0,
       isComplete: false,
+      isAbsenceConfirmed: false,
+      condition: judgeReading([], false),
+      cluster: undefined,
     };
   }
 
@@ -107,6 +110,7 @@ export class ManifestSource implements DesiredSource {
     const listNumber = this.#view.listNumber + 1;
     this.#objects = objects;
     this.#view = {
+      ...this.#view,
       resources: isSame ? this.#view.resources : groupResources(objects.values()),
       problems,
       status: {
@@ -115,6 +119,7 @@ export class ManifestSource implements DesiredSource {
         isComplete,
         readAt: formatTime(this.#options.clock.wallMs()),
       },
+      condition: judgeReading(problems, isComplete),
       listNumber,
       isComplete,
     };
@@ -134,6 +139,20 @@ export class ManifestSource implements DesiredSource {
       this.#options.logger.info('all manifests are readable again');
     this.#reported = now;
   }
+}
+
+function judgeReading(problems: readonly ProblemStatus[], isComplete: boolean): DesiredView['condition'] {
+  const type = 'ManifestsRead';
+  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  if (!isComplete) {
+    const message = 'The manifests could not be read completely; the last good ones are in force.';
+    return { type, status: 'False', reason: 'Incomplete', message };
+  }
+  if (errors > 0) {
+    const message = `${errors} problem(s) in the manifests; what they touch keeps its last good form.`;
+    return { type, status: 'False', reason: 'Problems', message };
+  }
+  return { type, status: 'True', reason: 'Read', message: 'All manifests were read.' };
 }
 
 function holdsSameResources(

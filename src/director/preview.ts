@@ -1,19 +1,25 @@
+import { formatObjectRef } from '../api/index.ts';
 import type { DirectorConfiguration } from '../api/index.ts';
+import { LvsError } from '../base/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
+import { connectCluster } from '../cluster/index.ts';
+import type { ConnectClusterOptions } from '../cluster/index.ts';
 import { openManifestFolder } from '../manifests/index.ts';
 import { computeChanges, formatPlan } from '../plan/index.ts';
+import { clusterKindList, watchClusterKinds } from './cluster-kinds.ts';
+import type { DesiredSource } from './desired-source.ts';
 import { computeFacts } from './facts.ts';
 import { computeFirstGoal } from './first-goal.ts';
+import { KubeSource } from './kube-source.ts';
 import { LastGoodStore } from './last-good.ts';
 import { readLedgerOnly } from './ledger.ts';
 import { ManifestSource } from './manifest-source.ts';
-import { massRemovalPolicy } from './mass-removal-policy.ts';
+import { massRemovalPolicy, noMassRemoval } from './mass-removal-policy.ts';
 import { openHost } from './open-host.ts';
 import { SchedulerCatalogue } from './scheduler-catalogue.ts';
 import type { ProblemStatus } from './status.ts';
 
 export interface PreviewOptions {
-  readonly manifestFolder: string;
   readonly stateDirectory: string;
   readonly configuration: DirectorConfiguration;
   readonly clock: Clock;
@@ -28,22 +34,76 @@ export interface Preview {
   readonly problems: readonly ProblemStatus[];
 }
 
-/**
- * The change list of the next pass, from the same inputs and by the same functions as a director's. Writes nothing,
- * neither to the kernel nor to the state directory.
- */
-export function previewChanges(options: PreviewOptions): Preview {
-  const { configuration, clock, logger } = options;
-  const ledger = readLedgerOnly(options.stateDirectory);
+export interface PreviewClusterOptions extends Pick<
+  ConnectClusterOptions,
+  'timers' | 'random' | 'userAgent'
+> {
+  readonly nodeName: string;
+  readonly credentials: Pick<ConnectClusterOptions, 'kubeconfig' | 'service'>;
+}
+
+/** How long a person waits for an answer rather than for an error. */
+const clusterPatienceMs = 15_000;
+
+/** The change list of the next pass of a director on a folder of manifests. */
+export function previewManifests(folder: string, options: PreviewOptions): Preview {
+  const { clock, logger } = options;
   const lastGood = new LastGoodStore(options.stateDirectory, logger);
   const source = new ManifestSource({
-    folder: openManifestFolder(options.manifestFolder),
-    path: options.manifestFolder,
-    loadLastGood: () => lastGood.load(),
+    folder: openManifestFolder(folder),
+    path: folder,
+    loadLastGood: () => lastGood.load().objects,
     clock,
     logger,
   });
   source.refresh();
+  return previewChanges(source, lastGood, options);
+}
+
+/**
+ * The same for a director in a cluster.
+ * @throws LvsError LVS_KUBE_UNREACHABLE when the cluster cannot be read as a whole: half of it would be no answer.
+ */
+export async function previewCluster(
+  cluster: PreviewClusterOptions,
+  options: PreviewOptions,
+): Promise<Preview> {
+  const { clock, logger } = options;
+  const { nodeName, credentials, timers, random, userAgent } = cluster;
+  const connection = connectCluster({ ...credentials, timers, random, userAgent, clock });
+  const lastGood = new LastGoodStore(options.stateDirectory, logger);
+  const remembered = lastGood.load();
+  const kinds = watchClusterKinds({ connection, logger, remembered, onHealth: () => {} });
+  const source = new KubeSource({
+    kinds,
+    remembered,
+    description: `cluster, as node ${nodeName}`,
+    clock,
+    timers,
+    onChange: () => {},
+  });
+  const address = await connection.serverAddress();
+  source.setServerAddresses(address === undefined ? [] : [address]);
+  for (const kind of clusterKindList(kinds)) kind.start();
+  try {
+    await source.whenComplete(clusterPatienceMs);
+    const { isComplete, condition } = source.current();
+    if (!isComplete) throw new LvsError('LVS_KUBE_UNREACHABLE', condition.message);
+    return previewChanges(source, lastGood, options);
+  } finally {
+    source.close();
+    await Promise.all(clusterKindList(kinds).map((kind) => kind.stop()));
+    await connection.close();
+  }
+}
+
+/**
+ * The change list of the next pass, from the same inputs and by the same functions as a director's. Writes nothing,
+ * neither to the kernel nor to the state directory.
+ */
+function previewChanges(source: DesiredSource, lastGood: LastGoodStore, options: PreviewOptions): Preview {
+  const { configuration, clock } = options;
+  const ledger = readLedgerOnly(options.stateDirectory);
   const view = source.current();
   const host = openHost(options);
   try {
@@ -54,6 +114,7 @@ export function previewChanges(options: PreviewOptions): Preview {
       ownedVips: ledger.vips,
       unavailableSchedulers: new SchedulerCatalogue(host).unavailable(view.resources.virtualServices),
       configuration,
+      cluster: view.cluster?.facts,
     });
     const desired = computeFirstGoal({ ...view.resources, facts, allocations: ledger.allocations }, lastGood);
     host.observeSysctls(desired.sysctls, true);
@@ -67,11 +128,11 @@ export function previewChanges(options: PreviewOptions): Preview {
       listNumber: view.listNumber,
       isComplete: view.isComplete,
       nowMs: clock.wallMs(),
-      massRemoval: massRemovalPolicy(configuration),
+      massRemoval: view.isAbsenceConfirmed ? noMassRemoval : massRemovalPolicy(configuration),
     });
     const refusals = desired.refusals.map((refusal) => ({
-      where: source.locate(refusal.object, refusal.path) ?? refusal.object.name,
-      object: refusal.object.name,
+      where: source.locate(refusal.object, refusal.path) ?? formatObjectRef(refusal.object),
+      object: formatObjectRef(refusal.object),
       severity: refusal.severity,
       reason: refusal.reason,
       message: refusal.message,

@@ -1,31 +1,16 @@
-import type { DirectorConfiguration } from '../api/index.ts';
-import type { Clock, Logger } from '../base/index.ts';
 import { openManifestFolder } from '../manifests/index.ts';
-import type { Libc } from '../netlink/index.ts';
-import { DirectorAgent } from './agent.ts';
 import { LastGoodStore } from './last-good.ts';
-import { LedgerStore } from './ledger.ts';
 import { acquireDirectorLock } from './lock.ts';
 import { ManifestSource } from './manifest-source.ts';
-import { openHost } from './open-host.ts';
-import { StatusBoard } from './status-board.ts';
-import { StatusFile } from './status-file.ts';
+import { openServing } from './serving.ts';
+import type { DirectorOptions } from './serving.ts';
 
-export interface RunDirectorOptions {
+export interface RunDirectorOptions extends DirectorOptions {
   readonly manifestFolder: string;
-  readonly stateDirectory: string;
-  readonly configuration: DirectorConfiguration;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly version: string;
-  readonly pid: number;
-  readonly netlinkDebug?: ((line: string) => void) | undefined;
-  /** @default the C library of this process */
-  readonly libc?: Libc | undefined;
 }
 
 export interface RunningDirector {
-  /** Reads the manifests again now. */
+  /** Reads the goal again now, where it is not watched anyway. */
   reload(): void;
   /** Ends the loop and every watch; the kernel keeps serving. */
   stop(): Promise<void>;
@@ -37,58 +22,29 @@ export interface RunningDirector {
  *   used; nothing is left open then.
  */
 export async function runDirector(options: RunDirectorOptions): Promise<RunningDirector> {
-  const { clock, configuration, logger } = options;
+  const { clock, logger } = options;
   const lock = await acquireDirectorLock();
   try {
-    const ledgerStore = new LedgerStore(options.stateDirectory);
-    const host = openHost(options);
     const lastGood = new LastGoodStore(options.stateDirectory, logger);
     const source = new ManifestSource({
       folder: openManifestFolder(options.manifestFolder, clock),
       path: options.manifestFolder,
-      loadLastGood: () => lastGood.load(),
+      loadLastGood: () => lastGood.load().objects,
       clock,
       logger,
     });
-    const kernel = host.readKernelFacts();
-    logger.info('director starts', {
-      version: options.version,
-      kernel: kernel.release,
-      ipvs: kernel.ipvsVersion,
-    });
-    host.applyTimeouts();
-    const statusFile = new StatusFile(options.stateDirectory, logger);
-    const board = new StatusBoard({
-      version: options.version,
-      pid: options.pid,
-      kernel,
-      clock,
-      write: (status) => statusFile.write(status),
-    });
-    const agent = new DirectorAgent({
-      source,
-      host,
-      ledgerStore,
-      lastGood,
-      board,
-      configuration,
-      clock,
-      logger,
-    });
-    source.watch(() => agent.wake());
+    const serving = openServing({ ...options, source, lastGood });
+    source.watch(() => serving.wake());
     source.refresh();
-    await agent.start();
-    logger.info('director serves', { pid: options.pid });
+    await serving.start();
     return {
       reload: () => {
         source.refresh();
-        agent.wake();
+        serving.wake();
       },
       stop: async () => {
         source.close();
-        await agent.stop();
-        lastGood.flush();
-        host.close();
+        await serving.stop();
         await lock.release();
       },
     };

@@ -1,29 +1,20 @@
 import { formatObjectRef, mergeCondition, objectRefOf } from '../api/index.ts';
-import type { ObjectRef, VirtualServiceResource } from '../api/index.ts';
+import type { ConditionVerdict, ObjectRef, VirtualServiceResource } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
-import type { Clock, LvsError } from '../base/index.ts';
-import type { DesiredState, HeldRemoval } from '../plan/index.ts';
+import type { Clock } from '../base/index.ts';
 import { isRepair, witnessFlag } from '../plan/index.ts';
-import type { ApplyResult, ChangeFailure } from './apply.ts';
-import type { DesiredSource, DesiredView } from './desired-source.ts';
+import type { ChangeFailure } from './apply.ts';
 import type { HostState, KernelFacts } from './host.ts';
 import type { Ledger } from './ledger.ts';
+import { collectProblems, countRealServers, describeDrains } from './status-parts.ts';
+import type { BoardInput } from './status-parts.ts';
 import { formatTime, listCap } from './status.ts';
-import type { DirectorCondition, DirectorStatus, ProblemStatus, VirtualServiceStatus } from './status.ts';
-
-export interface BoardInput {
-  readonly view: DesiredView;
-  readonly desired: DesiredState;
-  readonly host: HostState;
-  readonly ledger: Ledger;
-  readonly held: HeldRemoval | undefined;
-  readonly result: ApplyResult;
-  readonly failures: ReadonlyMap<string, ChangeFailure>;
-  /** Undefined: nobody else changes what is ours. */
-  readonly foreignHands: string | undefined;
-  readonly announcementProblem: LvsError | undefined;
-  readonly locate: DesiredSource['locate'];
-}
+import type {
+  DirectorCondition,
+  DirectorConditionType,
+  DirectorStatus,
+  VirtualServiceStatus,
+} from './status.ts';
 
 export interface StatusBoardOptions {
   readonly version: string;
@@ -32,6 +23,14 @@ export interface StatusBoardOptions {
   readonly clock: Clock;
   /** Gets the newest status, at most once a second. */
   write(status: DirectorStatus): void;
+  /** Gets what the status is made of, for who tells it elsewhere in other words. */
+  readonly tell?: (input: BoardInput, conditions: readonly DirectorCondition[]) => void;
+  /**
+   * Whether an object that is refused makes the director itself less than ready. In files everything is one person's; in a
+   * cluster the objects are those of tenants, who are told in their own status.
+   * @default true
+   */
+  readonly answersForObjects?: boolean;
 }
 
 const leastIntervalMs = 1000;
@@ -97,6 +96,7 @@ export class StatusBoard {
     if (this.#input === undefined) return;
     this.#lastWriteMs = this.#options.clock.monotonicMs();
     this.#options.write(this.#compute(this.#input));
+    this.#options.tell?.(this.#input, this.#conditions);
   }
 
   /**
@@ -117,30 +117,19 @@ export class StatusBoard {
   }
 
   #set(...[type, status, reason, message]: SetArguments): void {
+    this.#setVerdict({ type, status, reason, message });
+  }
+
+  #setVerdict(verdict: ConditionVerdict<DirectorConditionType>): void {
     const now = formatTime(this.#options.clock.wallMs());
-    this.#conditions = mergeCondition(this.#conditions, { type, status, reason, message }, now);
+    this.#conditions = mergeCondition(this.#conditions, verdict, now);
   }
 
   #setConditions(input: BoardInput): void {
     const { view, failures, foreignHands, held, desired } = input;
     const errors = view.problems.filter((problem) => problem.severity === 'error').length;
     const refused = desired.refusals.filter((refusal) => refusal.severity === 'error').length;
-    if (!view.isComplete) {
-      this.#set(
-        'ManifestsRead',
-        'False',
-        'Incomplete',
-        'The manifests could not be read completely; the last good ones are in force.',
-      );
-    } else if (errors > 0) {
-      this.#set(
-        'ManifestsRead',
-        'False',
-        'Problems',
-        `${errors} problem(s) in the manifests; what they touch keeps its last good form.`,
-      );
-    } else this.#set('ManifestsRead', 'True', 'Read', 'All manifests were read.');
-
+    this.#setVerdict(view.condition);
     const failed = [...failures.values()];
     const partOf = (type: string): ChangeFailure | undefined =>
       failed.find((failure) => failure.change.type === type);
@@ -162,8 +151,9 @@ export class StatusBoard {
     } else this.#set('Programmed', 'True', 'TableEqualsGoal', 'The kernel table equals the goal.');
     if (foreignHands !== undefined) this.#set('ForeignHands', 'True', 'TableContested', foreignHands);
     else this.#set('ForeignHands', 'False', 'Alone', 'Nobody else changes what is ours.');
-    const isReady =
-      failed.length === 0 && errors === 0 && refused === 0 && view.isComplete && held === undefined;
+    const { answersForObjects = true } = this.#options;
+    const areObjectsServed = !answersForObjects || (errors === 0 && refused === 0);
+    const isReady = failed.length === 0 && areObjectsServed && view.isComplete && held === undefined;
     if (isReady) this.#set('Ready', 'True', 'Serving', 'Everything is served.');
     else
       this.#set(
@@ -194,18 +184,7 @@ export class StatusBoard {
       conditions: this.#conditions,
       source: view.status,
       virtualServices: listed.map((resource) => describeVirtualService(resource, byOwner)),
-      drains: ledger.drains.slice(0, listCap).map((drain) => {
-        const connections = host.table.get(drain.service)?.realServers.get(drain.realServer)?.connections;
-        return {
-          service: drain.service,
-          realServer: drain.realServer,
-          reason: drain.reason,
-          active: connections?.active ?? 0,
-          inactive: connections?.inactive ?? 0,
-          since: formatTime(drain.sinceMs),
-          deadline: formatTime(drain.deadlineMs),
-        };
-      }),
+      drains: describeDrains(input),
       problems: problems.slice(0, listCap),
       held:
         held === undefined
@@ -234,24 +213,6 @@ type SetArguments = [
   reason: string,
   message: string,
 ];
-
-function collectProblems({ view, desired, failures, locate }: BoardInput): readonly ProblemStatus[] {
-  const refusals = desired.refusals.map((refusal) => ({
-    where: locate(refusal.object, refusal.path) ?? formatObjectRef(refusal.object),
-    object: formatObjectRef(refusal.object),
-    severity: refusal.severity,
-    reason: refusal.reason,
-    message: refusal.message,
-  }));
-  const kernel = [...failures.values()].map((failure) => ({
-    where: (failure.owner === undefined ? undefined : locate(failure.owner, [])) ?? failure.key,
-    object: failure.owner === undefined ? undefined : formatObjectRef(failure.owner),
-    severity: 'error' as const,
-    reason: failure.error.code,
-    message: formatErrorForPeople(failure.error),
-  }));
-  return [...view.problems, ...refusals, ...kernel];
-}
 
 /** What belongs to each listed object, gathered once per status instead of once per object. */
 interface OwnedParts {
@@ -318,12 +279,6 @@ function describeVirtualService(
     message,
     realServers: { serving, quiesced: parts?.quiesced ?? 0 },
   };
-}
-
-function countRealServers(desired: DesiredState): number {
-  let count = 0;
-  for (const service of desired.services.values()) count += service.realServers.size;
-  return count;
 }
 
 function countForeign(host: HostState, ledger: Ledger): number {

@@ -32,6 +32,8 @@ export type DirectorConditionType =
   | 'Programmed'
   /** The manifests were read completely. */
   | 'ManifestsRead'
+  /** The view of the cluster is a fresh one. */
+  | 'ApiServerReachable'
   /** VIPs are bound and announced. */
   | 'AddressesBound'
   /** Our packet rules are in place. */

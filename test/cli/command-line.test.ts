@@ -84,12 +84,22 @@ describe('the command line', { concurrency: 2 }, () => {
     [
       'a flag that is required',
       ['director'],
-      'lvs-operator director: --manifests is required. See: lvs-operator director --help',
+      'lvs-operator director: name exactly one of --manifests (a folder) and --node-name (a cluster). See: lvs-operator director --help',
     ],
     [
       'a flag that is empty',
       ['plan', '--manifests', ''],
-      'lvs-operator plan: --manifests is required. See: lvs-operator plan --help',
+      'lvs-operator plan: name exactly one of --manifests (a folder) and --node-name (a cluster). See: lvs-operator plan --help',
+    ],
+    [
+      'two sources of the goal',
+      ['director', '--manifests', manifests, '--node-name', 'n1'],
+      'lvs-operator director: name exactly one of --manifests (a folder) and --node-name (a cluster). See: lvs-operator director --help',
+    ],
+    [
+      'a kubeconfig without a cluster',
+      ['plan', '--manifests', manifests, '--kubeconfig', 'config'],
+      'lvs-operator plan: --kubeconfig needs --node-name; --manifests uses no cluster. See: lvs-operator plan --help',
     ],
     [
       'a state directory that is empty',
@@ -122,6 +132,21 @@ describe('the command line', { concurrency: 2 }, () => {
       assert.deepEqual(await runProduct(args), { code: 2, stdout: '', stderr: `${expected}\n` });
     });
   }
+
+  it('a cluster without credentials is one line and status 1', async () => {
+    const args = ['director', '--node-name', 'n1'];
+    const missing = await runProduct([...args, '--kubeconfig', '/nowhere/config']);
+    assert.equal(missing.code, 1);
+    assert.equal(
+      missing.stderr,
+      'lvs-operator director: The kubeconfig /nowhere/config cannot be read. [LVS_KUBE_CONFIG]\n',
+    );
+    const noPod = await runProduct(args, {
+      env: { KUBERNETES_SERVICE_HOST: '', KUBERNETES_SERVICE_PORT: '' },
+    });
+    assert.equal(noPod.code, 1);
+    assert.match(noPod.stderr, /runs in no pod.*--kubeconfig.*\[LVS_KUBE_CONFIG\]\n$/);
+  });
 
   it('a configuration that does not hold is named with its place', async () => {
     using folder = temporaryFolder({

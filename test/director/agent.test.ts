@@ -117,7 +117,16 @@ class World {
 
   viewOf(resources: DesiredView['resources'], problems: DesiredView['problems']): DesiredView {
     const status = { description: 'a test', listNumber: this.#lists, isComplete: true, readAt: undefined };
-    return { resources, problems, status, listNumber: this.#lists, isComplete: true };
+    return {
+      resources,
+      problems,
+      status,
+      condition: { type: 'ManifestsRead', status: 'True', reason: 'Read', message: '' },
+      listNumber: this.#lists,
+      isComplete: true,
+      isAbsenceConfirmed: false,
+      cluster: undefined,
+    };
   }
 
   get status(): DirectorStatus {

@@ -81,7 +81,7 @@ class Life {
     const source = new ManifestSource({
       folder: openManifestFolder(path),
       path,
-      loadLastGood: () => this.#lastGood.load(),
+      loadLastGood: () => this.#lastGood.load().objects,
       clock,
       logger,
     });

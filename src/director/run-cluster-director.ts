@@ -1,0 +1,47 @@
+import type { Timers } from '../base/index.ts';
+import { connectCluster } from '../cluster/index.ts';
+import type { ConnectClusterOptions } from '../cluster/index.ts';
+import { ClusterDirector } from './cluster-director.ts';
+import { acquireDirectorLock } from './lock.ts';
+import type { RunningDirector } from './run-director.ts';
+import type { DirectorOptions } from './serving.ts';
+
+export interface RunClusterDirectorOptions extends DirectorOptions {
+  readonly nodeName: string;
+  readonly credentials: Pick<ConnectClusterOptions, 'kubeconfig' | 'service'>;
+  readonly timers: Timers;
+  /** 0 ≤ random() < 1 */
+  readonly random: () => number;
+}
+
+/**
+ * Starts a director from the objects of a cluster and returns after its first pass.
+ * @throws LvsError when another director runs here, there are no credentials, the state directory is not writable, or
+ *   this kernel cannot be used; nothing is left open then.
+ */
+export async function runClusterDirector(options: RunClusterDirectorOptions): Promise<RunningDirector> {
+  const { credentials, clock, timers, random, version } = options;
+  const connection = connectCluster({
+    ...credentials,
+    clock,
+    timers,
+    random,
+    userAgent: `lvs-operator-director/${version}`,
+  });
+  const lock = await acquireDirectorLock();
+  const director = new ClusterDirector({ ...options, connection });
+  try {
+    await director.start();
+  } catch (error) {
+    await director.close();
+    await lock.release();
+    throw error;
+  }
+  return {
+    reload: () => director.reload(),
+    stop: async () => {
+      await director.stop();
+      await lock.release();
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { schedulerNames } from '../api/index.ts';
+import type { DirectorConfiguration } from '../api/index.ts';
+import type { Clock, Logger } from '../base/index.ts';
+import type { Libc } from '../netlink/index.ts';
+import { DirectorAgent } from './agent.ts';
+import type { DesiredSource } from './desired-source.ts';
+import type { KernelFacts } from './host.ts';
+import type { LastGoodStore } from './last-good.ts';
+import { LedgerStore } from './ledger.ts';
+import { openHost } from './open-host.ts';
+import { StatusBoard } from './status-board.ts';
+import type { StatusBoardOptions } from './status-board.ts';
+import { StatusFile } from './status-file.ts';
+
+/** What a director needs, wherever its goal comes from. */
+export interface DirectorOptions {
+  readonly stateDirectory: string;
+  readonly configuration: DirectorConfiguration;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly version: string;
+  readonly pid: number;
+  readonly netlinkDebug?: ((line: string) => void) | undefined;
+  /** @default the C library of this process */
+  readonly libc?: Libc | undefined;
+}
+
+export interface ServingOptions extends DirectorOptions {
+  readonly source: DesiredSource;
+  readonly lastGood: LastGoodStore;
+  readonly board?: Pick<StatusBoardOptions, 'tell' | 'answersForObjects'>;
+}
+
+/** A host that is held equal to a source. */
+export interface Serving {
+  readonly kernel: KernelFacts;
+  /** Runs the first pass, and from then on passes by itself. @throws LvsError when the host cannot be used at all. */
+  start(): Promise<void>;
+  /** Asks for a pass as soon as possible. */
+  wake(): void;
+  /** Schedulers that the kernel has or loads; loading takes tens of milliseconds each, the first time. */
+  listSchedulers(): readonly string[];
+  /** Ends the loop; the kernel keeps serving. The source stays open. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Opens the host of this network namespace and readies the loop.
+ * @throws LvsError when the state directory is not writable, or this kernel cannot be used.
+ */
+export function openServing(options: ServingOptions): Serving {
+  const { source, lastGood, configuration, clock, logger, version, pid } = options;
+  const ledgerStore = new LedgerStore(options.stateDirectory);
+  const host = openHost(options);
+  try {
+    const kernel = host.readKernelFacts();
+    logger.info('director starts', { version, kernel: kernel.release, ipvs: kernel.ipvsVersion });
+    host.applyTimeouts();
+    const statusFile = new StatusFile(options.stateDirectory, logger);
+    const board = new StatusBoard({
+      version,
+      pid,
+      kernel,
+      clock,
+      write: (status) => statusFile.write(status),
+      ...options.board,
+    });
+    const agent = new DirectorAgent({
+      source,
+      host,
+      ledgerStore,
+      lastGood,
+      board,
+      configuration,
+      clock,
+      logger,
+    });
+    return {
+      kernel,
+      start: async () => {
+        await agent.start();
+        logger.info('director serves', { pid });
+      },
+      wake: () => agent.wake(),
+      listSchedulers: () => schedulerNames.filter((name) => host.isSchedulerAvailable(name)),
+      stop: async () => {
+        await agent.stop();
+        await lastGood.flush();
+        host.close();
+      },
+    };
+  } catch (error) {
+    host.close();
+    throw error;
+  }
+}

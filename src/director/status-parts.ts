@@ -1,0 +1,66 @@
+import { formatObjectRef } from '../api/index.ts';
+import { formatErrorForPeople } from '../base/index.ts';
+import type { LvsError } from '../base/index.ts';
+import type { DesiredState, HeldRemoval } from '../plan/index.ts';
+import type { ApplyResult, ChangeFailure } from './apply.ts';
+import type { DesiredSource, DesiredView } from './desired-source.ts';
+import type { HostState } from './host.ts';
+import type { Ledger } from './ledger.ts';
+import { formatTime, listCap } from './status.ts';
+import type { DrainStatus, ProblemStatus } from './status.ts';
+
+/** What a round found and left behind: all that a status is made of. */
+export interface BoardInput {
+  readonly view: DesiredView;
+  readonly desired: DesiredState;
+  readonly host: HostState;
+  readonly ledger: Ledger;
+  readonly held: HeldRemoval | undefined;
+  readonly result: ApplyResult;
+  readonly failures: ReadonlyMap<string, ChangeFailure>;
+  /** Undefined: nobody else changes what is ours. */
+  readonly foreignHands: string | undefined;
+  readonly announcementProblem: LvsError | undefined;
+  readonly locate: DesiredSource['locate'];
+}
+
+/** Everything that is not served, or not as written. */
+export function collectProblems({ view, desired, failures, locate }: BoardInput): readonly ProblemStatus[] {
+  const refusals = desired.refusals.map((refusal) => ({
+    where: locate(refusal.object, refusal.path) ?? formatObjectRef(refusal.object),
+    object: formatObjectRef(refusal.object),
+    severity: refusal.severity,
+    reason: refusal.reason,
+    message: refusal.message,
+  }));
+  const kernel = [...failures.values()].map((failure) => ({
+    where: (failure.owner === undefined ? undefined : locate(failure.owner, [])) ?? failure.key,
+    object: failure.owner === undefined ? undefined : formatObjectRef(failure.owner),
+    severity: 'error' as const,
+    reason: failure.error.code,
+    message: formatErrorForPeople(failure.error),
+  }));
+  return [...view.problems, ...refusals, ...kernel];
+}
+
+/** What leaves, at most `listCap` of it. */
+export function describeDrains({ ledger, host }: BoardInput): readonly DrainStatus[] {
+  return ledger.drains.slice(0, listCap).map((drain) => {
+    const connections = host.table.get(drain.service)?.realServers.get(drain.realServer)?.connections;
+    return {
+      service: drain.service,
+      realServer: drain.realServer,
+      reason: drain.reason,
+      active: connections?.active ?? 0,
+      inactive: connections?.inactive ?? 0,
+      since: formatTime(drain.sinceMs),
+      deadline: formatTime(drain.deadlineMs),
+    };
+  });
+}
+
+export function countRealServers(desired: DesiredState): number {
+  let count = 0;
+  for (const service of desired.services.values()) count += service.realServers.size;
+  return count;
+}

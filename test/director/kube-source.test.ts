@@ -1,0 +1,238 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { DesiredView } from '../../src/director/desired-source.ts';
+import type { KubeSource } from '../../src/director/kube-source.ts';
+import { LastGoodStore } from '../../src/director/last-good.ts';
+import type { LastGood } from '../../src/director/last-good.ts';
+import { until } from '../kube/fake-time.ts';
+import { temporaryFolder } from '../manifests/temporary-folder.ts';
+import {
+  createPool,
+  createWeb,
+  namespaceType,
+  nodeType,
+  realServerSliceType,
+  realServerType,
+  serviceSpec,
+  sliceBody,
+  startCluster,
+  virtualServiceType,
+} from './cluster-rig.ts';
+import type { ClusterRig } from './cluster-rig.ts';
+
+/** The goal as a director in a cluster sees it, on an API server in this process. */
+
+async function complete(source: KubeSource): Promise<DesiredView> {
+  await source.whenComplete(5000);
+  const view = source.current();
+  assert.ok(view.isComplete, view.condition.message);
+  return view;
+}
+
+function addressesOf({ resources }: DesiredView): string[] {
+  return (resources.realServerSlices ?? []).flatMap(({ spec }) =>
+    spec.endpoints.map(({ address }) => address),
+  );
+}
+
+/** What a director that served this view would find on its disk. */
+async function rememberedOf(view: DesiredView): Promise<LastGood> {
+  using folder = temporaryFolder({});
+  const logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => logger };
+  const store = new LastGoodStore(folder.path, logger);
+  store.saveSoon({
+    accepted: view.resources,
+    view: view.resources,
+    cluster: view.cluster?.facts,
+    fileOf: () => undefined,
+  });
+  await store.flush();
+  return store.load();
+}
+
+async function webCluster(t: Parameters<typeof startCluster>[0]): Promise<ClusterRig> {
+  const rig = await startCluster(t);
+  await createPool(rig);
+  await createWeb(rig);
+  return rig;
+}
+
+describe('the goal from a cluster', () => {
+  it('holds what is accepted, with the rest as the spec says it', async (t) => {
+    const rig = await webCluster(t);
+    await rig.create(virtualServiceType, 'new', serviceSpec);
+    await rig
+      .patch(virtualServiceType, 'web', {
+        spec: { scheduler: 'rr', ports: [{ port: 80 }, { name: 'b', port: 81 }] },
+      })
+      .catch(() => {});
+    const { source } = rig.open();
+    const { resources, isAbsenceConfirmed, condition } = await complete(source);
+    assert.deepEqual(
+      resources.virtualServices.map(({ metadata, spec }) => [
+        metadata.name,
+        spec.addresses?.map((entry) => entry.ip),
+        spec.ports.map(({ port }) => port),
+      ]),
+      [['web', ['192.0.2.10'], [80]]],
+    );
+    assert.deepEqual(
+      resources.pendingVirtualServices?.map(({ metadata }) => metadata.name),
+      ['new'],
+    );
+    assert.deepEqual([isAbsenceConfirmed, condition.status, condition.reason], [true, 'True', 'Following']);
+  });
+
+  it('says at once what changed, and stays the same object while nothing that counts does', async (t) => {
+    const rig = await webCluster(t);
+    const { source, changes } = rig.open();
+    const before = await complete(source);
+    await until(() => changes() > 0);
+    // A label, a status and a node that says that it is well: nothing that a director serves by.
+    await rig.patch(realServerType, 'web', { metadata: { labels: { a: 'b' } } });
+    await rig.patch(virtualServiceType, 'web', { status: { realServersReady: '2/2' } }, 'status');
+    await until(() => source.current() !== before);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const same = source.current();
+    assert.equal(same.resources, before.resources);
+    assert.equal(same.cluster?.facts, before.cluster?.facts);
+    assert.notDeepEqual(same.cluster?.versions, before.cluster?.versions, 'but it was taken in');
+    const count = changes();
+    await rig.patch(realServerSliceType, 'web-1', {
+      spec: { endpoints: [{ address: '10.244.1.3', phase: 'Serving', podUID: 'u' }] },
+    });
+    await until(() => changes() > count);
+    const after = source.current();
+    assert.deepEqual(addressesOf(after), ['10.244.1.3']);
+    assert.equal(after.resources.virtualServices, before.resources.virtualServices);
+    assert.equal(after.resources.realServers, before.resources.realServers);
+  });
+
+  it('follows deletions at once, and says up to which version', async (t) => {
+    const rig = await webCluster(t);
+    const { source } = rig.open();
+    const before = await complete(source);
+    await rig.remove(virtualServiceType, 'web');
+    await until(() => source.current().resources.virtualServices.length === 0);
+    const was = BigInt(before.cluster?.versions.virtualServices ?? 0);
+    assert.ok(BigInt(source.current().cluster?.versions.virtualServices ?? 0) > was);
+  });
+
+  it('knows the nodes, networks and namespaces, and hears of them', async (t) => {
+    const rig = await startCluster(t, { namespaces: ['shop'] });
+    await rig.create(nodeType, 'n1', {
+      spec: { podCIDRs: ['10.244.1.0/24'] },
+      status: { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] },
+    });
+    await rig.patch(
+      nodeType,
+      'n1',
+      { status: { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] } },
+      'status',
+    );
+    const { source, changes } = rig.open();
+    const view = await complete(source);
+    assert.deepEqual(view.cluster?.facts.nodeAddresses, ['192.0.2.1']);
+    assert.equal(view.cluster.facts.podCidrs.length, 1);
+    source.setServerAddresses(['192.0.2.9' as never]);
+    assert.deepEqual(source.current().cluster?.facts.apiServerAddresses, ['192.0.2.9']);
+    await rig.patch(namespaceType, 'shop', { metadata: { labels: { team: 'a' } } });
+    await until(() => source.current().resources.namespaceLabels?.get('shop')?.['team'] === 'a');
+    const count = changes();
+    await rig.patch(
+      nodeType,
+      'n1',
+      { status: { conditions: [{ type: 'DiskPressure', status: 'False' }] } },
+      'status',
+    );
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(changes(), count, 'a node that says that it is well wakes nobody');
+  });
+
+  it('keeps the addresses of an object whose status was lost, but not those of a namesake', async (t) => {
+    const rig = await webCluster(t);
+    const { source } = rig.open();
+    await complete(source);
+    await rig.patch(virtualServiceType, 'web', { status: { addresses: null, ports: null } }, 'status');
+    await rig.patch(virtualServiceType, 'web', { spec: { scheduler: 'rr' } });
+    await until(() => source.current().resources.virtualServices[0]?.spec.scheduler === 'rr');
+    assert.equal(source.current().resources.virtualServices[0]?.spec.addresses?.[0]?.ip, '192.0.2.10');
+    await rig.remove(virtualServiceType, 'web');
+    await rig.create(virtualServiceType, 'web', serviceSpec);
+    await until(() => source.current().resources.pendingVirtualServices?.length === 1);
+    assert.equal(source.current().resources.virtualServices.length, 0);
+  });
+});
+
+describe('an API server that cannot be followed', () => {
+  it('leaves what an earlier process served, and is believed when it is back', async (t) => {
+    const rig = await webCluster(t);
+    const remembered = await rememberedOf(await complete(rig.open().source));
+    rig.server.faults.add({}, { do: 'drop' });
+    const { source } = rig.open(remembered);
+    const view = source.current();
+    assert.equal(view.isComplete, false);
+    assert.deepEqual(addressesOf(view), ['10.244.1.1', '10.244.1.2']);
+    assert.equal(view.resources.virtualServices[0]?.spec.addresses?.[0]?.ip, '192.0.2.10');
+    assert.deepEqual(view.cluster?.versions, {});
+    await until(() => source.current().condition.reason === 'Unreachable', 8000);
+    assert.match(source.current().condition.message, /last good state is served, and nothing is removed/);
+    rig.server.faults.clear();
+    await rig.patch(realServerSliceType, 'web-1', {
+      spec: { endpoints: [{ address: '10.244.1.9', phase: 'Serving', podUID: 'u' }] },
+    });
+    await source.whenComplete(30_000);
+    assert.deepEqual(addressesOf(source.current()), ['10.244.1.9']);
+    assert.equal(source.current().condition.reason, 'Following');
+  });
+
+  it('replaces nothing before every kind that makes the goal was read', async (t) => {
+    const rig = await webCluster(t);
+    const remembered = await rememberedOf(await complete(rig.open().source));
+    await rig.remove(realServerSliceType, 'web-1');
+    await rig.create(realServerSliceType, 'web-2', sliceBody('web', ['10.244.1.7']));
+    const fault = rig.server.faults.add({ resource: 'addresspools' }, { do: 'stall' });
+    const { source } = rig.open(remembered);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.deepEqual(addressesOf(source.current()), ['10.244.1.1', '10.244.1.2']);
+    assert.match(source.current().condition.message, /Not read yet: addresspools/);
+    fault.remove();
+  });
+
+  it('removes nothing by a list that is empty for once', async (t) => {
+    const rig = await webCluster(t);
+    const remembered = await rememberedOf(await complete(rig.open().source));
+    rig.server.faults.add({ verb: 'list' }, { do: 'empty-list' }, 8);
+    const { source } = rig.open(remembered);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.deepEqual(addressesOf(source.current()), ['10.244.1.1', '10.244.1.2']);
+    assert.equal(source.current().isComplete, false);
+  });
+
+  it('is told with what to do, once, where rights or definitions are missing', async (t) => {
+    const rig = await webCluster(t);
+    rig.server.faults.add({ resource: 'nodes' }, { do: 'answer', code: 403, reason: 'Forbidden' });
+    rig.server.faults.add({ resource: 'realserverslices' }, { do: 'answer', code: 404, reason: 'NotFound' });
+    const { source } = rig.open();
+    await until(
+      () =>
+        /nodes/.test(source.current().condition.message) && source.current().condition.reason !== 'Starting',
+      8000,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    const told = rig.log.filter((line) => /director/.test(line) && /Let this|Install/.test(line));
+    assert.deepEqual(told.map((line) => line.replace(/ \{.*/, '')).toSorted(), [
+      'Install the definition of realserverslices.networking.lvs-operator.io (crds/); the director keeps trying.',
+      'Let this director get, list and watch nodes, or renew its credentials; it keeps trying.',
+    ]);
+  });
+
+  it('does without the service networks of a Kubernetes that does not tell them', async (t) => {
+    const rig = await webCluster(t);
+    rig.server.faults.add({ resource: 'servicecidrs' }, { do: 'answer', code: 404, reason: 'NotFound' });
+    const { source } = rig.open();
+    const view = await complete(source);
+    assert.equal(view.condition.reason, 'Following');
+    assert.ok(!rig.log.some((line) => line.startsWith('Install')));
+  });
+});
