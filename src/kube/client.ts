@@ -55,12 +55,26 @@ export class KubeClient {
     return asObject(`PUT ${path}`, answer);
   }
 
-  async mergePatch(type: ResourceType, name: ObjectName, patch: unknown): Promise<KubeObject> {
-    const path = resourcePath(type, name);
+  /** Lists are replaced whole, a null takes a field away. With `metadata.resourceVersion`, as for `update`. */
+  async mergePatch(
+    type: ResourceType,
+    name: ObjectName,
+    patch: unknown,
+    options: CallOptions & Partial<Pick<ApplyOptions, 'fieldManager' | 'subresource'>> = {},
+  ): Promise<KubeObject> {
+    const { fieldManager, subresource, ...call } = options;
+    const path = resourcePath(type, { ...name, ...(subresource && { subresource }) });
     const contentType = 'application/merge-patch+json';
     return asObject(
       `PATCH ${path}`,
-      await this.transport.request({ method: 'PATCH', path, body: patch, contentType }),
+      await this.transport.request({
+        method: 'PATCH',
+        path,
+        ...(fieldManager && { query: { fieldManager } }),
+        body: patch,
+        contentType,
+        ...call,
+      }),
     );
   }
 

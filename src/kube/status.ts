@@ -3,7 +3,7 @@ import { Backoff } from './backoff.ts';
 import type { KubeClient } from './client.ts';
 import { isCovered, isEqualJson } from './equality.ts';
 import { isKubeError } from './kube-error.ts';
-import { apiVersionOf, objectKey, readStoredMeta } from './kube-object.ts';
+import { apiVersionOf, isRecord, objectKey, readStoredMeta } from './kube-object.ts';
 import type { KubeObject, ObjectName, ResourceType, StoredMeta } from './kube-object.ts';
 import { pause } from './timers.ts';
 
@@ -42,8 +42,9 @@ const attempts = 5;
  * Writes status by server-side apply, and only when it says something new.
  *
  * Guarantees: no request when the stored status is what is wanted, and none for a repetition of the last write while
- * the store has not caught up with it. Fields that we no longer name are removed; fields of others stay. A write never
- * reaches a namesake that was made after the subject was read: it carries a resource version at which the uid was seen.
+ * the store has not caught up with it. Fields that we no longer name are removed, and so is what others have put into a
+ * status that we write: readers take all of it for ours. A write never reaches a namesake that was made after the subject
+ * was read: it carries a resource version at which the uid was seen.
  * (A uid alone is no precondition: for the status of a custom resource the API server overwrites it unread.)
  */
 export class StatusWriter {
@@ -102,7 +103,8 @@ export class StatusWriter {
       };
       try {
         const written = await client.apply(type, object, { fieldManager, subresource: 'status', signal });
-        return written.metadata.resourceVersion ?? resourceVersion;
+        const whole = await this.#removeForeign(type, written, { status, signal });
+        return whole.metadata.resourceVersion ?? resourceVersion;
       } catch (error) {
         if (isKubeError(error, 'LVS_KUBE_NOT_FOUND')) return undefined;
         if (!isKubeError(error, 'LVS_KUBE_CONFLICT') || attempt === attempts) throw error;
@@ -114,6 +116,27 @@ export class StatusWriter {
       if (attempt > 1) await pause(timers, backoff.nextDelayMs(clock.monotonicMs()), signal);
       signal.throwIfAborted();
     }
+  }
+
+  /**
+   * An apply leaves what other managers own: an entry that somebody added to a list of ours would stay in it. All that we
+   * say is stored already, so this takes away and owns nothing.
+   */
+  async #removeForeign(
+    type: ResourceType,
+    written: KubeObject,
+    { status, signal }: { status: object; signal: AbortSignal },
+  ): Promise<KubeObject> {
+    const stored = written['status'];
+    if (!isRecord(stored) || !saysMore(stored, status)) return written;
+    const { resourceVersion } = written.metadata;
+    const foreign = Object.keys(stored).filter((field) => !Object.hasOwn(status, field));
+    const patch = {
+      metadata: { resourceVersion },
+      status: { ...status, ...Object.fromEntries(foreign.map((field) => [field, null])) },
+    };
+    const { client, fieldManager } = this.#options;
+    return client.mergePatch(type, written.metadata, patch, { subresource: 'status', fieldManager, signal });
   }
 
   async #readCurrent(
@@ -128,4 +151,14 @@ export class StatusWriter {
       throw error;
     }
   }
+}
+
+/** Whether something stands in the first that nothing in the second is about: a field, or an entry of a list. */
+function saysMore(stored: unknown, wanted: unknown): boolean {
+  if (Array.isArray(stored) && Array.isArray(wanted))
+    return stored.length > wanted.length || stored.some((item, i) => saysMore(item, wanted[i]));
+  if (!isRecord(stored) || !isRecord(wanted)) return false;
+  return Object.entries(stored).some(
+    ([field, value]) => !Object.hasOwn(wanted, field) || saysMore(value, wanted[field]),
+  );
 }

@@ -44,6 +44,25 @@ describe('status writer', () => {
     });
   });
 
+  const leftovers: [scenario: string, stored: object, patched: object | undefined][] = [
+    ['an entry in a list', { list: [{ k: 1 }, { k: 2 }], n: 1 }, { list: [{ k: 1 }], n: 1 }],
+    ['a field', { list: [{ k: 1 }], n: 1, theirs: 3 }, { list: [{ k: 1 }], n: 1, theirs: null }],
+    ['nothing', { list: [{ k: 1 }], n: 1 }, undefined],
+    ['nothing, though the server keeps less than was said', { list: [{ k: 1 }] }, undefined],
+  ];
+  for (const [scenario, stored, patched] of leftovers) {
+    it(`takes away what an apply leaves of others: ${scenario}`, async () => {
+      const answer = { metadata: { ...widget('a', 8).metadata }, status: stored };
+      const { transport, writer } = openWriter(() => answer);
+      assert.equal(await writer.write(subject(5, {}), { list: [{ k: 1 }], n: 1 }, never), 'written');
+      const second = transport.requests[1];
+      if (patched === undefined) return assert.equal(second, undefined);
+      assert.equal(second?.contentType, 'application/merge-patch+json');
+      assert.equal(second.path, '/apis/example.org/v1/namespaces/default/widgets/a/status');
+      assert.deepEqual(second.body, { metadata: { resourceVersion: '8' }, status: patched });
+    });
+  }
+
   it('does not ask when the object has that status', async () => {
     const { transport, writer } = openWriter();
     const status = { ready: 1, list: [{ b: 2, a: 1 }] };
