@@ -75,10 +75,10 @@ export function renderApiReference(): string {
 
 Group and version: \`${apiVersion}\`. The same YAML is read from files by
 \`lvs-operator director --manifests\` and, with the definitions in [crds](../crds), kept by a Kubernetes API server of
-version 1.32 or later. Complete files are in [examples](../examples) and, for what needs
-a cluster, in [examples-cluster](../examples-cluster).
+version 1.32 or later. Complete files are in [examples](../examples) and, for what needs a cluster, in
+[examples-cluster](../examples-cluster).
 
-${references.map(({ kind }) => `- [${kind}](#${kind.toLowerCase()})`).join('\n')}
+${references.map(({ kind, isInternal }) => `- [${kind}](#${kind.toLowerCase()})${isInternal ? ': internal' : ''}`).join('\n')}
 
 How to read the tables:
 
@@ -90,6 +90,9 @@ How to read the tables:
 - Names are lower-case letters, digits and \`-\`, beginning and ending with a letter or digit: at most 63 of them for ports
   and namespaces. Names of objects have up to 253 and may also contain \`.\`.
 - \`status\` has a table of its own. It is written by the operator, never by people, and fields may be absent from it.
+- \`status.conditions[]\` are conditions as everywhere in Kubernetes: \`type\`, \`status\` (True, False or Unknown), \`reason\`
+  (one word for programs), \`message\` (a sentence for people), \`lastTransitionTime\` and \`observedGeneration\`. A condition
+  that is there only while it holds is abnormal when it is there.
 
 The rules under each table bind several fields of one object. A director refuses an object that breaks one, and names
 the rule and the field; an API server refuses it already when it is written. Only a director knows the order of
@@ -100,13 +103,14 @@ ${references.map(renderKind).join('\n')}`;
 
 function renderKind(reference: KindReference): string {
   const rows = fieldRows(reference.schema, reference.resource === undefined ? '' : 'spec.');
-  return `## ${reference.kind}
+  const { kind, purpose, isInternal } = reference;
+  return `## ${kind}
 
-${reference.purpose}
+${isInternal ? `**Internal.** The operator writes it for itself; do not make or edit one. ${purpose}` : purpose}
 
 ${renderResource(reference)}
 
-${renderExamples(reference.kind).join('\n\n')}
+${renderExamples(kind).join('\n\n')}
 
 | Field | Type | Default | Limits | Meaning |
 | --- | --- | --- | --- | --- |
@@ -120,9 +124,11 @@ function renderRules({ rules }: KindReference): string {
 
 function renderStatus({ status }: KindReference): string {
   if (status === undefined) return '';
-  const rows = fieldRows(status, 'status.').map(({ path: field, schema }) =>
-    renderCells([`\`${field}\``, typeWords(schema), schema.description ?? '']),
-  );
+  const rows = fieldRows(status, 'status.')
+    .filter(({ path: field }) => !field.startsWith('status.conditions[]'))
+    .map(({ path: field, schema }) =>
+      renderCells([`\`${field}\``, typeWords(schema), schema.description ?? '']),
+    );
   return `\nWhat the operator says of it:\n\n| Field | Type | Meaning |\n| --- | --- | --- |\n${rows.join('\n')}\n`;
 }
 

@@ -87,8 +87,8 @@ export const kindDescriptions: readonly KindDescription[] = [
     scope: 'Namespaced',
     isInternal: true,
     purpose:
-      'A RealServerSlice holds a part of the endpoints of a RealServer. The controller writes it and directors read it; ' +
-      'it is no place for people to write, and what they change is written back.',
+      'A RealServerSlice holds a part of the real servers of a RealServer, at most 100. It is internal: the controller ' +
+      'writes it and directors read it, and what people change is written back.',
     spec: realServerSliceSpecSchema,
     status: undefined,
     rules: realServerSliceRules,

@@ -60,7 +60,7 @@ export const realServerSliceSpecSchema = lenientFields({
     .default([])
     .describe('Ports that differ from the virtual ones, joined to them by name. Empty: the virtual ports.'),
   endpoints: keyedList(endpointSchema, ['address'], 0, maxSliceEndpoints)
-    .default([])
+    .prefault([])
     .describe('The real servers of this part, each on every port.'),
 });
 

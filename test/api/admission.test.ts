@@ -82,7 +82,7 @@ describe('an API server and a director give the same verdict', () => {
     ['a RealServer of pods', fromCluster({ podSelector: { matchLabels: { app: 'web' } } })],
     ['a RealServer of all pods', fromCluster({ podSelector: {} })],
     ['a RealServer of a Service', fromCluster({ serviceRef: { name: 'web' } })],
-    ['the smallest RealServerSlice', realServerSlice({ endpoints: [] })],
+    ['the smallest RealServerSlice', realServerSlice({ endpoints: undefined })],
     [
       'a RealServerSlice of pods',
       realServerSlice({

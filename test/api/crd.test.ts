@@ -7,6 +7,8 @@ import { customResourceDefinitions, resourceKinds } from '../../src/api/index.ts
 import type { OpenApiSchema } from '../../src/api/index.ts';
 import { kindDescriptions } from '../../src/api/kinds.ts';
 import { celOf } from '../apiserver/cel-rules.ts';
+import { prune, withDefaults } from '../apiserver/structure.ts';
+import { structureProblems } from '../apiserver/validation.ts';
 import { schemas } from './api-server.ts';
 import { callCostLimit, objectCostLimit, ruleCostLimit, totalCostLimit, worstCost } from './cel-cost.ts';
 import { nodesOf, structuralViolations } from './structural-schema.ts';
@@ -49,6 +51,15 @@ describe('custom resource definitions', () => {
 
     it(`${kind}: the schema is structural`, () => assert.deepEqual(structuralViolations(root), []));
 
+    it(`${kind}: every default is valid by the schema that it stands in`, () => {
+      for (const [at, node] of nodesOf(root)) {
+        if (node.default === undefined) continue;
+        const { unknown, value } = prune(node, node.default);
+        assert.deepEqual(unknown, [], at);
+        assert.deepEqual(structureProblems(node, withDefaults(node, value)), [], at);
+      }
+    });
+
     it(`${kind}: every field is explained`, () => {
       const silent = nodesOf(root).filter(
         ([at, { description }]) => !/(?:\[\]|\.\*)$/.test(at) && !description,
@@ -68,6 +79,15 @@ describe('custom resource definitions', () => {
       }
     });
 
+    it(`${kind}: columns have names of their own, and those for -o wide come last`, () => {
+      const columns = version.additionalPrinterColumns;
+      assert.equal(new Set(columns.map(({ name }) => name)).size, columns.length);
+      const widths = columns.map(({ priority = 0 }) => priority);
+      assert.deepEqual(widths, widths.toSorted((a, b) => a - b));
+      // A terminal has 80 to 120 columns.
+      assert.ok(columns.filter(({ priority = 0 }) => priority === 0).length <= 8);
+    });
+
     it(`${kind}: columns and selectable fields are single values that exist`, () => {
       const columns = version.additionalPrinterColumns.filter(({ name }) => name !== 'Age');
       assert.ok(columns.length > 0);
@@ -77,6 +97,18 @@ describe('custom resource definitions', () => {
       }
     });
   }
+});
+
+describe('the names of the kinds', () => {
+  it('are different, short ones too, and none is that of others', () => {
+    const names = customResourceDefinitions().flatMap(({ spec: { names: own } }) => [
+      own.plural,
+      own.singular,
+      ...own.shortNames,
+    ]);
+    assert.equal(new Set(names).size, names.length);
+    for (const name of names.filter((short) => short.length < 8)) assert.match(name, /^lvs/);
+  });
 });
 
 describe('rules in CEL', () => {
@@ -178,6 +210,10 @@ describe('the validator of structural schemas', () => {
     [
       'a list without items',
       { type: 'object', properties: { a: { type: 'array', 'x-kubernetes-list-type': 'atomic' } } },
+    ],
+    [
+      'a repetition beyond 1000',
+      { type: 'object', properties: { a: { type: 'string', pattern: '^x{0,1001}$' } } },
     ],
     ['a lookahead', { type: 'object', properties: { a: { type: 'string', pattern: '^(?!x)' } } }],
     [

@@ -27,8 +27,10 @@ export function structuralViolations(root: unknown): string[] {
     if (schema.has('maxProperties') && type !== 'object') report(path, 'maxProperties of no object');
     if (isRoot && (type !== 'object' || schema.has('default'))) report(path, 'the root is a plain object');
     const pattern = schema.get('pattern');
-    // Go's RE2 has neither lookaround nor references.
-    if (typeof pattern === 'string' && /\(\?[=!<]|\\\d/.test(pattern)) report(path, 'a pattern beyond RE2');
+    // Go's RE2 has neither lookaround nor references, and repeats nothing more than 1000 times.
+    if (typeof pattern === 'string' && /\(\?[=!<]|\\[1-9k]|\d{5}\}|[1-9]\d{3}\}/.test(pattern)) {
+      report(path, 'a pattern beyond RE2');
+    }
     const properties = entriesOf(schema.get('properties'));
     const required = schema.get('required');
     if (Array.isArray(required)) {
