@@ -83,7 +83,10 @@ describe('custom resource definitions', () => {
       const columns = version.additionalPrinterColumns;
       assert.equal(new Set(columns.map(({ name }) => name)).size, columns.length);
       const widths = columns.map(({ priority = 0 }) => priority);
-      assert.deepEqual(widths, widths.toSorted((a, b) => a - b));
+      assert.deepEqual(
+        widths,
+        widths.toSorted((a, b) => a - b),
+      );
       // A terminal has 80 to 120 columns.
       assert.ok(columns.filter(({ priority = 0 }) => priority === 0).length <= 8);
     });
