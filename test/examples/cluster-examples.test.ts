@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { apiVersion, formatFieldPath, formatObjectRef, parseResource } from '../../src/api/index.ts';
 import type { RealServerResource, RealServerSliceResource } from '../../src/api/index.ts';
-import { parseCidr, parseIpAddress } from '../../src/base/index.ts';
+import { isInCidr, parseCidr, parseIpAddress, tryParseIpAddress } from '../../src/base/index.ts';
 import { formatManifestProblem, groupResources, readManifestFolder } from '../../src/manifests/index.ts';
 import { computeDesiredState } from '../../src/plan/index.ts';
 import type { DesiredState } from '../../src/plan/index.ts';
@@ -12,6 +12,7 @@ import type { DesiredState } from '../../src/plan/index.ts';
 const folder = join(import.meta.dirname, '../../examples-cluster');
 const reading = readManifestFolder(folder);
 const resources = groupResources(reading.objects.values());
+const documentation = ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24', '2001:db8::/32'].map(parseCidr);
 const podCidr = '10.244.0.0/16';
 
 /** Two pods behind every RealServer, as the controller would write them. */
@@ -110,5 +111,16 @@ describe('examples for a cluster', () => {
   for (const file of reading.files) {
     const text = readFileSync(file, 'utf8');
     it(`${basename(file)} begins by saying what it is for`, () => assert.match(text, /^# [A-Z].{40}/));
+
+    it(`${basename(file)} names documentation addresses only`, () => {
+      for (const word of text.split(/[\s,/[\]-]+/)) {
+        const ip = tryParseIpAddress(word);
+        if (ip === undefined) continue;
+        assert.ok(
+          documentation.some((network) => isInCidr(ip, network)),
+          `${ip} is a real address`,
+        );
+      }
+    });
   }
 });

@@ -43,6 +43,20 @@ describe('every mistake comes with file, line and what to do', () => {
     files: Readonly<Record<string, string | Uint8Array>>,
     ...problems: string[],
   ][] = [
+    // Kinds that only a cluster has
+    [
+      'a Director',
+      { 'a.yaml': `${head}kind: Director\nmetadata:\n  name: node-a\n` },
+      'a.yaml:2:1: Director node-a: kind Director belongs to a cluster, where the operator writes it; remove it from the file',
+    ],
+    [
+      'a RealServerSlice',
+      {
+        'a.yaml': `${head}kind: RealServerSlice\nmetadata:\n  name: a\nspec:\n  virtualServiceName: a\n  realServerName: a\n`,
+      },
+      'a.yaml:2:1: RealServerSlice default/a: kind RealServerSlice belongs to a cluster, where the operator writes it; ' +
+        'remove it from the file',
+    ],
     // The file
     ['an empty file', { 'a.yaml': '' }, 'a.yaml:1:1: the file is empty; delete it to remove its objects'],
     [
