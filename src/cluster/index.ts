@@ -12,10 +12,20 @@ export { computeClusterFacts } from './cluster-facts.ts';
 export type { ClusterFacts, ClusterFactsInput } from './cluster-facts.ts';
 export { connectCluster } from './connection.ts';
 export type { ClusterConnection, ConnectClusterOptions } from './connection.ts';
+export { endpointSliceIndexes, parseEndpointSlice } from './endpoint-slice.ts';
+export type {
+  EndpointPort,
+  EndpointRecord,
+  EndpointSliceIndex,
+  EndpointSliceRecord,
+  EndpointTarget,
+} from './endpoint-slice.ts';
 export { parseNamespace } from './namespace.ts';
 export type { NamespaceRecord } from './namespace.ts';
 export { directorLabel, isDirectorNode, parseNode } from './node.ts';
 export type { NodeRecord } from './node.ts';
+export { labelIndexValue, livePods, podIndexes, podParser } from './pod.ts';
+export type { PodIndex, PodPhase, PodRecord } from './pod.ts';
 export { parserOf } from './own-kinds.ts';
 export type { ResourceOf } from './own-kinds.ts';
 export {
