@@ -22,6 +22,8 @@ export type {
 } from './describe-desired.ts';
 export { createAddressPolicy } from './address-policy.ts';
 export type { AddressPolicy, AddressVerdict, RealServerOrigin } from './address-policy.ts';
+export { compilePools } from './pools.ts';
+export type { Pools } from './pools.ts';
 export { kernelWeights } from './kernel-weight.ts';
 export { defaultDrainSettings } from './drain.ts';
 export { isOwnedService } from './ownership.ts';
