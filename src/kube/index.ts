@@ -33,7 +33,7 @@ export { Reflector } from './reflector.ts';
 export type { ReflectorHealth, ReflectorOptions } from './reflector.ts';
 export { StatusWriter } from './status.ts';
 export type { StatusOutcome, StatusSubject, StatusWriterOptions } from './status.ts';
-export { Store } from './store.ts';
+export { isOlderVersion, Store } from './store.ts';
 export type {
   IndexFunction,
   MalformedObject,
@@ -43,7 +43,7 @@ export type {
   StoreOptions,
   StoreState,
 } from './store.ts';
-export { systemTimers } from './timers.ts';
+export { pause, systemTimers } from './timers.ts';
 export { openTransport } from './transport.ts';
 export type { KubeRequest, KubeStreamRequest, KubeTransport, TransportOptions } from './transport.ts';
 export { WorkQueue } from './work-queue.ts';

@@ -17,6 +17,7 @@ const ranks: Readonly<Record<string, number>> = {
   health: 2,
   manifests: 2,
   plan: 3,
+  controller: 4,
   director: 4,
   cli: 5,
 };
