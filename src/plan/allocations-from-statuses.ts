@@ -1,49 +1,68 @@
 import type { IpAddress } from '../base/index.ts';
-import { readVirtualServiceStatus, requestedAddresses } from '../api/index.ts';
-import type { AddressRequest, VirtualServiceResource } from '../api/index.ts';
+import { readAddressPoolStatus, readVirtualServiceStatus, requestedAddresses } from '../api/index.ts';
+import type { AddressPoolResource, AddressRequest, VirtualServiceResource } from '../api/index.ts';
 import { ipFamily } from '../base/index.ts';
 import { compareByAge } from './age.ts';
+import { ipSet } from './ip-set.ts';
 import { ClaimTable, formatPortClaim } from './port-claims.ts';
 import type { PortClaim } from './port-claims.ts';
-import type { Allocations, DesiredState } from './types.ts';
-import { ownerName, vipHolding } from './vip-allocation.ts';
+import type { Allocations } from './types.ts';
+import { ownerName } from './vip-allocation.ts';
 
 /**
  * The choices that a controller made before, read back from the statuses that it wrote: so a controller that starts
  * anew, or leads after another, goes on where that one stopped. Marks are a director's own matter.
  *
- * A status may have been written by a tenant, so what is read here is a claim to be judged. Where two statuses record
- * the same, `before` decides, and without it age. Pools, namespaces and reserved addresses are judged by
- * `computeDesiredState`, and `knownHoldings` tells it which addresses outside every pool it may take for those of a
- * pool that shrank.
- * @param before what the last computation of this process answered; undefined after a start.
+ * A status may have been written by a tenant, so what is read here is a claim. Where two record the same, the older
+ * object has it. Namespaces, conflicts and reserved addresses are judged by `computeDesiredState` as ever. What it
+ * cannot judge is an address that lies in no pool: a pool that shrank leaves such behind, and a lie looks the same. The
+ * pools' own statuses, which no tenant writes, tell them apart; see `isLeftByPool`.
+ * @param addressPools undefined: these statuses are the caller's own record, and are believed.
  */
 export function allocationsFromStatuses(
   virtualServices: readonly VirtualServiceResource[],
-  before?: Pick<Allocations, 'addresses' | 'portOwners'>,
+  addressPools?: readonly AddressPoolResource[],
 ): Allocations {
-  const recorded = virtualServices.toSorted(compareByAge).map(readRecord);
+  const isBelieved = addressPools === undefined ? () => true : believer(addressPools);
   const addresses: Record<string, IpAddress> = {};
   const holders = new Set<string>();
   const portOwners: Record<string, string> = {};
   const claims = new ClaimTable();
-  for (const isBelieved of [true, false]) {
-    for (const record of recorded) {
-      for (const [key, vip] of record.addresses) {
-        if (isBelieved ? before?.addresses[key] !== vip : holders.has(vip)) continue;
-        holders.add(vip);
-        addresses[key] = vip;
-      }
-      for (const claim of record.claims) {
-        const name = formatPortClaim(claim);
-        if (isBelieved && before?.portOwners[name] !== record.owner) continue;
-        if (claims.rivalOf(claim, record.owner) !== undefined) continue;
-        claims.add(claim, record.owner);
-        portOwners[name] = record.owner;
-      }
+  for (const resource of virtualServices.toSorted(compareByAge)) {
+    const record = readRecord(resource, isBelieved);
+    for (const [key, vip] of record.addresses) {
+      if (holders.has(vip)) continue;
+      holders.add(vip);
+      addresses[key] = vip;
+    }
+    for (const claim of record.claims) {
+      if (claims.rivalOf(claim, record.owner) !== undefined) continue;
+      claims.add(claim, record.owner);
+      portOwners[formatPortClaim(claim)] = record.owner;
     }
   }
   return { addresses, marks: {}, portOwners };
+}
+
+function believer(addressPools: readonly AddressPoolResource[]): (recorded: Recorded) => boolean {
+  const inPools = ipSet(
+    [],
+    addressPools.flatMap(({ spec }) => spec.addresses),
+  );
+  const leaving = new Set(addressPools.filter(isLeftByPool).map(({ metadata }) => metadata.name));
+  return ({ ip, pool }) => inPools.has(ip) || (pool !== undefined && leaving.has(pool));
+}
+
+/**
+ * Whether VIPs may lie outside a pool that was theirs: the controller has said so of it, or somebody has edited it since
+ * the controller last looked.
+ */
+function isLeftByPool(pool: AddressPoolResource): boolean {
+  const { observedGeneration, conditions } = readAddressPoolStatus(pool);
+  return (
+    observedGeneration !== pool.metadata.generation ||
+    conditions.some(({ type, status }) => type === 'OutsidePool' && status === 'True')
+  );
 }
 
 interface StatusRecord {
@@ -54,8 +73,13 @@ interface StatusRecord {
   readonly claims: readonly PortClaim[];
 }
 
-function readRecord(resource: VirtualServiceResource): StatusRecord {
-  const { addresses, ports } = readVirtualServiceStatus(resource);
+function readRecord(
+  resource: VirtualServiceResource,
+  isBelieved: (recorded: Recorded) => boolean,
+): StatusRecord {
+  const status = readVirtualServiceStatus(resource);
+  const addresses = status.addresses.filter(isBelieved);
+  const { ports } = status;
   const owner = ownerName(resource);
   const matches = matchAddresses(requestedAddresses(resource.spec), addresses);
   return {
@@ -100,20 +124,4 @@ function matchAddresses(
   take((request, { pool }) => request.pool !== undefined && request.pool === pool);
   take((request, { pool }) => request.pool === undefined || pool === undefined);
   return matches;
-}
-
-/**
- * The VIPs that a goal grants, as `knownHoldings` of the next computation. A controller keeps them from goal to goal;
- * after a start it knows of none but those that it wrote down where no tenant writes.
- */
-export function holdingsOf({ accepted, services, allocations }: DesiredState): ReadonlySet<string> {
-  const vipOfMark = new Map(Object.values(allocations.marks).map(({ mark, vip }) => [mark, vip]));
-  const holdings = new Set<string>();
-  const byName = new Map(accepted.virtualServices.map((resource) => [ownerName(resource), resource]));
-  for (const { key, owner } of services.values()) {
-    const resource = byName.get(`${owner.namespace}/${owner.name}`);
-    const vip = key.kind === 'address' ? key.vip : vipOfMark.get(key.mark);
-    if (resource !== undefined && vip !== undefined) holdings.add(vipHolding(resource, vip));
-  }
-  return holdings;
 }

@@ -36,7 +36,7 @@ import { refuseSourceRanges, refuseVirtualService } from './virtual-service-rule
 export class Ground {
   readonly #input: Pick<
     DesiredStateInput,
-    'facts' | 'allocations' | 'virtualServices' | 'addressPools' | 'quarantined' | 'knownHoldings'
+    'facts' | 'allocations' | 'virtualServices' | 'addressPools' | 'quarantined'
   >;
   /** `selectorAdmissions`: labels of namespaces have no other say. */
   readonly #admissions: readonly string[];
@@ -60,8 +60,8 @@ export class Ground {
   #sysctls: { readonly needs: string; readonly profile: SysctlProfile } | undefined;
 
   constructor(input: DesiredStateInput) {
-    const { facts, allocations, virtualServices, addressPools, quarantined, knownHoldings } = input;
-    this.#input = { facts, allocations, virtualServices, addressPools, quarantined, knownHoldings };
+    const { facts, allocations, virtualServices, addressPools, quarantined } = input;
+    this.#input = { facts, allocations, virtualServices, addressPools, quarantined };
     this.#admissions = selectorAdmissions(addressPools, input.namespaceLabels);
     this.#hasLabels = input.namespaceLabels !== undefined;
     const refusals = new RefusalList();
@@ -84,7 +84,6 @@ export class Ground {
         return new Set(realServerAddresses(input));
       },
       quarantined,
-      knownHoldings,
       refusals,
     });
     const claimants = candidates.flatMap((resource) => claimantOf(resource, vips.get(resource), refusals));
@@ -124,7 +123,6 @@ export class Ground {
       this.#hasLabels === (input.namespaceLabels !== undefined) &&
       isSameList(this.#admissions, selectorAdmissions(input.addressPools, input.namespaceLabels)) &&
       isSameSet(own.quarantined, input.quarantined) &&
-      isSameSet(own.knownHoldings, input.knownHoldings) &&
       (this.#realServers === undefined ||
         (isSameList(this.#realServers, input.realServers) &&
           isSameOptionalList(this.#slices, input.realServerSlices)))

@@ -11,7 +11,7 @@ export { computeDesiredState } from './desired.ts';
 export { computeChanges } from './changes.ts';
 export { effectiveVirtualService, EffectiveVirtualServices } from './effective-virtual-service.ts';
 export type { EffectiveList } from './effective-virtual-service.ts';
-export { allocationsFromStatuses, holdingsOf } from './allocations-from-statuses.ts';
+export { allocationsFromStatuses } from './allocations-from-statuses.ts';
 export { describeDesired } from './describe-desired.ts';
 export type {
   DesiredSummary,

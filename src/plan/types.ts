@@ -102,12 +102,6 @@ export interface DesiredStateInput extends Resources {
   readonly lastAccepted?: Resources | undefined;
   /** VIPs that a director may still answer for, though their VirtualService let go of them. Nobody else gets them yet. */
   readonly quarantined?: ReadonlySet<string> | undefined;
-  /**
-   * `vipHolding` of every VIP that is known to have been granted. Undefined: `allocations` are this process's own record
-   * and are believed. Defined: they were read from statuses, which a tenant may have written; an address that lies in
-   * no pool is then taken for the remainder of a pool that shrank only if it is listed here.
-   */
-  readonly knownHoldings?: ReadonlySet<string> | undefined;
 }
 
 /** Why an object (or a part of it) is not served. Objects that are refused change nothing for the others. */

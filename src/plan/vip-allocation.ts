@@ -30,7 +30,6 @@ export interface VipAllocationInput {
   /** Addresses that a pool must not hand out: those of real servers. Asked for only when something is allocated. */
   readonly realServerAddresses: () => ReadonlySet<string>;
   readonly quarantined: DesiredStateInput['quarantined'];
-  readonly knownHoldings: DesiredStateInput['knownHoldings'];
   readonly refusals: RefusalList;
 }
 
@@ -47,11 +46,6 @@ export function allocateVips(input: VipAllocationInput): VipAllocation {
 /** `namespace/name`, as in the keys of `Allocations`. */
 export function ownerName({ metadata }: VirtualServiceResource): string {
   return `${metadata.namespace}/${metadata.name}`;
-}
-
-/** `namespace/name vip`: an entry of `knownHoldings`, and of the keys of `Allocations.marks`. */
-export function vipHolding(resource: VirtualServiceResource, vip: IpAddress): string {
-  return `${ownerName(resource)} ${vip}`;
 }
 
 /** Where a request was written; the field itself may be omitted, then its parent is named. */
@@ -140,7 +134,7 @@ class VipAllocator {
       );
       return undefined;
     }
-    if (this.#isHeld(resource, ip) && this.#isKnown(resource, ip)) {
+    if (this.#isHeld(resource, ip)) {
       this.#warnShrunk(resource, index, ip);
       return ip;
     }
@@ -210,7 +204,6 @@ class VipAllocator {
     if (candidates.some(({ addresses }) => addresses.has(held))) return held;
     // In another pool: the request moved there from here, or the other way round. In none: its pool shrank.
     if (this.#input.pools.list.some(({ addresses }) => addresses.has(held))) return undefined;
-    if (!this.#isKnown(resource, held)) return undefined;
     this.#warnShrunk(resource, index, held);
     return held;
   }
@@ -269,12 +262,6 @@ class VipAllocator {
     return quarantined.filter(
       (ip) => ipFamily(ip) === family && candidates.some(({ addresses }) => addresses.has(ip)),
     ).length;
-  }
-
-  /** Whether an address outside every pool was granted once, as far as the record can be believed. */
-  #isKnown(resource: VirtualServiceResource, ip: IpAddress): boolean {
-    const { knownHoldings } = this.#input;
-    return knownHoldings === undefined || knownHoldings.has(vipHolding(resource, ip));
   }
 
   /** Addresses on record that the object no longer asks for. */

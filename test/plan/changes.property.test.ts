@@ -3,11 +3,11 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { RealServerResource } from '../../src/api/index.ts';
 import { parseIpAddress } from '../../src/base/index.ts';
-import { formatVirtualServiceKey, serviceFlags } from '../../src/ipvs/pure.ts';
-import type { VirtualServiceConfig } from '../../src/ipvs/pure.ts';
+import { formatRealServerKey, formatVirtualServiceKey, serviceFlags } from '../../src/ipvs/pure.ts';
+import type { IpvsOperation, ObservedVirtualService, VirtualServiceConfig } from '../../src/ipvs/pure.ts';
 import { hasWitness } from '../../src/plan/index.ts';
-import type { Change, DesiredState, DesiredStateInput } from '../../src/plan/index.ts';
-import { ModelDirector, realServer, virtualService } from './world.ts';
+import type { Change, DesiredRealServer, DesiredState, DesiredStateInput } from '../../src/plan/index.ts';
+import { ModelDirector, draining, endpoint, podServer, realServer, slice, virtualService } from './world.ts';
 
 /**
  * Any list after any list, with foreign hands in between, on a model host that is as strict as the kernel. Small sets of
@@ -52,6 +52,40 @@ const list: fc.Arbitrary<Partial<DesiredStateInput>> = fc.record({
     selector: ({ metadata }: RealServerResource) => metadata.name,
   }),
 });
+
+const startMs = new ModelDirector().nowMs;
+
+/** Pods of a cluster: the same names again, so that a pod moves from RealServer to RealServer, ends and comes back. */
+const clusterServices = services.map((resource) => ({
+  ...resource,
+  spec: { ...resource.spec, drain: { ...resource.spec.drain, timeoutSeconds: 30 } },
+}));
+const pods = clusterServices.flatMap(({ metadata: { name } }) => [
+  podServer(`${name}-blue`, name),
+  podServer(`${name}-green`, name, { weight: 7 }),
+  podServer(`${name}-drained`, name, { state: 'Drained' }),
+]);
+const pod = fc
+  .record({
+    host: fc.integer({ min: 2, max: 6 }),
+    isDraining: fc.boolean(),
+    deadlineSeconds: fc.option(fc.integer({ min: -5, max: 40 }), { nil: undefined }),
+    weight: fc.option(fc.constantFrom(0, 50), { nil: undefined }),
+  })
+  .map(({ host, isDraining, deadlineSeconds, weight }) => {
+    const more = weight === undefined ? {} : { weight };
+    const deadlineMs = deadlineSeconds === undefined ? undefined : startMs + deadlineSeconds * 1000;
+    return isDraining ? draining(`10.0.0.${host}`, deadlineMs, more) : endpoint(`10.0.0.${host}`, more);
+  });
+const podList = fc.uniqueArray(pod, { maxLength: 4, selector: ({ address }) => address });
+const clusterList: fc.Arbitrary<Partial<DesiredStateInput>> = fc.record({
+  virtualServices: fc.subarray(clusterServices),
+  realServers: fc.subarray(pods),
+  realServerSlices: fc
+    .array(fc.tuple(fc.constantFrom(...pods), podList), { maxLength: 20 })
+    .map((list) => list.map(([of, endpoints], index) => slice(of, endpoints, {}, `slice-${index}`))),
+});
+const anyList = fc.oneof(list, clusterList);
 
 /** What other hands do to a table between two passes; `pick` chooses whom. */
 const hand = fc.record({
@@ -131,13 +165,17 @@ function checkedPass(director: ModelDirector): readonly Change[] {
   const serving = new Set([...host.table.keys()].filter((key) => hasWeight(director, key)));
   const deleted = new Set<string>();
   const added = new Set<string>();
+  const before = new Map(host.table);
   const { changes } = director.pass((change) => {
     if (change.type === 'ipvs') {
       const key = formatVirtualServiceKey(change.operation.service);
       if (change.operation.type === 'addVirtualService') added.add(key);
       if (change.operation.type === 'deleteVirtualService') deleted.add(key);
       const wanted = [...(desired.services.get(key)?.realServers.values() ?? [])];
-      const canServe = wanted.some(({ config, isDrained }) => !isDrained && config.weight > 0);
+      if (change.operation.type === 'deleteRealServer') {
+        assertMayGo(director, desired, before.get(key), change.operation);
+      }
+      const canServe = wanted.some((server) => mayServe(server, director.nowMs));
       if (serving.has(key) && canServe)
         assert.ok(hasWeight(director, key), `${key} has nobody left to answer`);
       if (hasWeight(director, key)) serving.add(key);
@@ -154,6 +192,34 @@ function checkedPass(director: ModelDirector): readonly Change[] {
     'a wanted service is deleted',
   );
   return changes;
+}
+
+/** Whether a real server of the goal answers new clients, and goes on doing so. */
+function mayServe(
+  { config, isDrained, isLastResort, drainDeadlineMs = 0 }: DesiredRealServer,
+  nowMs: number,
+) {
+  return config.weight > 0 && (isLastResort ? drainDeadlineMs > nowMs : !isDrained);
+}
+
+/** Nothing that is wanted goes, and nothing that drains loses connections before the time that it named itself. */
+function assertMayGo(
+  { nowMs }: ModelDirector,
+  desired: DesiredState,
+  observed: ObservedVirtualService | undefined,
+  { service: of, realServer: gone }: Extract<IpvsOperation, { type: 'deleteRealServer' }>,
+): void {
+  const serverKey = formatRealServerKey(gone);
+  const name = `${formatVirtualServiceKey(of)} ${serverKey}`;
+  const wanted = desired.services.get(formatVirtualServiceKey(of));
+  const goal = wanted?.realServers.get(serverKey);
+  if (wanted === undefined || goal === undefined) return;
+  const isHash = wanted.config.scheduler === 'dh';
+  assert.ok(goal.isDrained || (isHash && goal.config.weight === 0), `${name} is wanted and goes`);
+  const isUdp = of.kind === 'address' && of.protocol === 'UDP';
+  const active = observed?.realServers.get(serverKey)?.connections.active ?? 0;
+  if ((isHash || isUdp) && !goal.isLastResort) return;
+  assert.ok(active === 0 || nowMs >= (goal.drainDeadlineMs ?? 0), `${name} is cut before its deadline`);
 }
 
 function hasWeight({ host }: ModelDirector, key: string): boolean {
@@ -215,7 +281,7 @@ describe('any table, any list, any hands', () => {
   it('ends in the goal, keeps somebody to answer, touches nothing foreign, and then rests', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(list, fc.array(hand, { maxLength: 6 })), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.tuple(anyList, fc.array(hand, { maxLength: 6 })), { minLength: 1, maxLength: 4 }),
         (story) => {
           const director = new ModelDirector();
           for (const [input, hands] of story) {
@@ -234,7 +300,7 @@ describe('any table, any list, any hands', () => {
 
   it('a crash after any change, with or without its ledger, converges to the same', () => {
     fc.assert(
-      fc.property(list, list, fc.nat(), fc.boolean(), (first, second, at, isLedgerLost) => {
+      fc.property(anyList, anyList, fc.nat(), fc.boolean(), (first, second, at, isLedgerLost) => {
         const director = new ModelDirector();
         director.read(first).pass();
         director.read(second);

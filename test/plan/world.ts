@@ -92,11 +92,11 @@ export function podServer(
 }
 
 /** An endpoint of a pod, unless `podUID` is undefined. */
-export function endpoint(address: string, more: Spec = {}): Spec {
+export function endpoint(address: string, more: Spec = {}): Spec & { readonly address: string } {
   return { address, phase: 'Serving', podUID: `uid-of-${address}`, ...more };
 }
 
-export function draining(address: string, deadlineMs?: number, more: Spec = {}): Spec {
+export function draining(address: string, deadlineMs?: number, more: Spec = {}): ReturnType<typeof endpoint> {
   const deadline = deadlineMs === undefined ? {} : { deadline: new Date(deadlineMs).toISOString() };
   return endpoint(address, { phase: 'Draining', ...deadline, ...more });
 }
