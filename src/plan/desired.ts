@@ -1,12 +1,12 @@
 import { ipFamily } from '../base/index.ts';
-import { objectRefOf } from '../api/index.ts';
-import type { RealServerResource, RealServerSliceResource, VirtualServiceResource } from '../api/index.ts';
+import type { RealServerResource } from '../api/index.ts';
 import { computePacketRulesPart, smallestTunnelMtu } from './desired-rules.ts';
 import type { PacketRulesPart } from './desired-rules.ts';
 import { enterRealServers } from './enter-real-servers.ts';
 import type { RealServerGroup } from './enter-real-servers.ts';
 import { FillMemory } from './fill-memory.ts';
 import { recallGround, rememberGround } from './ground.ts';
+import { groupRealServers } from './group-real-servers.ts';
 import type { Ground } from './ground.ts';
 import { areWeightsShared, kernelWeights } from './kernel-weight.ts';
 import { keepLastAccepted } from './last-accepted.ts';
@@ -31,7 +31,7 @@ export function computeDesiredState(input: DesiredStateInput): DesiredState {
 function computeFrom(input: DesiredStateInput): DesiredState {
   const ground = recallGround(input);
   const { facts } = input;
-  const { groups, strays } = groupRealServers(input, ground);
+  const { groups, strays } = groupRealServers(input, ground.drafts);
   const filled = new Map<VirtualServiceDraft, Filled>();
   // In the order of the first real servers, then what has none: that is the order of `refusals` and `accepted`.
   for (const [draft, group] of groups) filled.set(draft, fillOrRecall(draft, group, ground, facts.uplinks));
@@ -71,73 +71,6 @@ function computeFrom(input: DesiredStateInput): DesiredState {
       }),
       ...(input.namespaceLabels && { namespaceLabels: input.namespaceLabels }),
     },
-  };
-}
-
-function objectKey(namespace: string, name: string): string {
-  return `${namespace}/${name}`;
-}
-
-/** RealServers by the VirtualService that they serve; `strays` serve none. */
-function groupRealServers(
-  input: DesiredStateInput,
-  { drafts }: Ground,
-): {
-  readonly groups: ReadonlyMap<VirtualServiceDraft, RealServerGroup>;
-  readonly strays: readonly Refusal[];
-} {
-  const strays = new RefusalList();
-  let judgeStray: ((resource: RealServerResource) => void) | undefined;
-  const groups = new Map<VirtualServiceDraft, { realServers: RealServerResource[]; slices: Slices }>();
-  const slicesOf = indexSlices(input.realServerSlices);
-  for (const resource of input.realServers) {
-    const { namespace, name } = resource.metadata;
-    const draft = drafts.get(objectKey(namespace, resource.spec.virtualServiceRef.name));
-    if (draft === undefined) {
-      judgeStray ??= strayJudge(input, strays);
-      judgeStray(resource);
-      continue;
-    }
-    let group = groups.get(draft);
-    if (group === undefined) groups.set(draft, (group = { realServers: [], slices: slicesOf && [] }));
-    group.realServers.push(resource);
-    for (const slice of slicesOf?.get(objectKey(namespace, name)) ?? noSlices) {
-      // One of before the RealServer moved to another VirtualService: the controller is about to write it anew.
-      if (slice.spec.virtualServiceName === draft.resource.metadata.name) group.slices?.push(slice);
-    }
-  }
-  return { groups, strays: strays.list };
-}
-
-type Slices = RealServerSliceResource[] | undefined;
-const noSlices: readonly RealServerSliceResource[] = [];
-
-/** By `namespace/name` of the RealServer. Who has none is not here to be asked, and its slices are left alone. */
-function indexSlices(
-  slices: readonly RealServerSliceResource[] | undefined,
-): ReadonlyMap<string, readonly RealServerSliceResource[]> | undefined {
-  if (slices === undefined) return undefined;
-  const index = new Map<string, RealServerSliceResource[]>();
-  for (const slice of slices) {
-    const key = objectKey(slice.metadata.namespace, slice.spec.realServerName);
-    const list = index.get(key);
-    if (list === undefined) index.set(key, [slice]);
-    else list.push(slice);
-  }
-  return index;
-}
-
-/** Says why a RealServer has no VirtualService, unless it only has to wait for one. */
-function strayJudge(
-  { virtualServices, pendingVirtualServices = [] }: DesiredStateInput,
-  strays: RefusalList,
-): (resource: RealServerResource) => void {
-  const keyOf = ({ metadata }: VirtualServiceResource) => objectKey(metadata.namespace, metadata.name);
-  const pending = new Set(pendingVirtualServices.map(keyOf));
-  const known = new Set(virtualServices.map(keyOf));
-  return (resource) => {
-    const key = objectKey(resource.metadata.namespace, resource.spec.virtualServiceRef.name);
-    if (!pending.has(key)) strays.refuse(missingVirtualService(resource, known.has(key)));
   };
 }
 
@@ -195,18 +128,6 @@ function fillDraft(
     warnings: warnings.list,
     packetRules: computePacketRulesPart(draft, template, uplinks),
     needs: computeForwardingNeeds(draft),
-  };
-}
-
-function missingVirtualService(resource: RealServerResource, exists: boolean) {
-  const { name } = resource.spec.virtualServiceRef;
-  return {
-    object: objectRefOf(resource),
-    path: ['spec', 'virtualServiceRef', 'name'],
-    reason: exists ? 'VirtualServiceNotAccepted' : 'VirtualServiceNotFound',
-    message: exists
-      ? `VirtualService ${name} is refused, so its real servers are not served; see its own message.`
-      : `There is no VirtualService ${name} in namespace ${resource.metadata.namespace}; make it, or correct the name.`,
   };
 }
 

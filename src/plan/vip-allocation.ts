@@ -53,6 +53,12 @@ function requestPath(resource: VirtualServiceResource, index: number): FieldPath
   return resource.spec.addresses === undefined ? ['spec', 'addresses'] : ['spec', 'addresses', index];
 }
 
+/**
+ * A pool may lie in a network of which no address can be a VIP (the pods', say), and hold more of them than can be
+ * looked at: after this many that are refused the search is over.
+ */
+const refusedAddressesMax = 65_536;
+
 class VipAllocator {
   readonly #input: VipAllocationInput;
   /** Everything that is spoken for: explicit addresses and what objects, here or gone, hold from pools. */
@@ -215,10 +221,13 @@ class VipAllocator {
   ): IpAddress | undefined {
     const realServers = this.#input.realServerAddresses();
     const { quarantined } = this.#input;
+    let refused = 0;
     for (const pool of candidates) {
       for (const ip of pool.ascending(family)) {
         if (this.#taken.has(ip) || realServers.has(ip) || quarantined?.has(ip)) continue;
         if (policy.judgeVip(ip) === undefined) return ip;
+        refused++;
+        if (refused === refusedAddressesMax) return undefined;
       }
     }
     return undefined;
