@@ -1,7 +1,12 @@
 /** Objects of tests, short to write: resources as the stores hold them, and records of pods and EndpointSlices. */
 import assert from 'node:assert/strict';
 import { apiVersion, parseResource } from '../../src/api/index.ts';
-import type { RealServerResource, Resource, VirtualServiceResource } from '../../src/api/index.ts';
+import type {
+  RealServerResource,
+  RealServerSliceResource,
+  Resource,
+  VirtualServiceResource,
+} from '../../src/api/index.ts';
 import { parseIpAddress } from '../../src/base/index.ts';
 import type { EndpointRecord, EndpointSliceRecord, PodRecord } from '../../src/cluster/index.ts';
 
@@ -25,6 +30,13 @@ export function virtualService(spec: object = {}, status?: object, name = 'web')
 export function realServer(spec: object, name = 'pods'): RealServerResource {
   const metadata = { name, namespace: 'shop', uid: `uid-rs-${name}`, generation: 1 };
   return parse('RealServer', metadata, { virtualServiceRef: { name: 'web' }, ...spec });
+}
+
+export function realServerSlice(name: string, addresses: readonly string[]): RealServerSliceResource {
+  const controller = { kind: 'RealServer', name: 'pods', uid: 'uid-rs-pods', controller: true };
+  const metadata = { name, namespace: 'shop', uid: `uid-${name}`, ownerReferences: [controller] };
+  const endpoints = addresses.map((address) => ({ address, phase: 'Serving' }));
+  return parse('RealServerSlice', metadata, { virtualServiceName: 'web', realServerName: 'pods', endpoints });
 }
 
 export interface PodOptions extends Partial<Omit<PodRecord, 'ips'>> {

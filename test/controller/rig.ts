@@ -39,6 +39,8 @@ export interface RigOptions {
   readonly refusalsOf?: (key: string) => readonly Refusal[];
   /** Goes before every write, and may throw instead. */
   readonly beforeWrite?: (number: number) => void;
+  /** Goes after every write that was done, and may throw instead of telling that. */
+  readonly afterWrite?: (number: number) => void;
 }
 
 export interface Rig {
@@ -63,9 +65,9 @@ export async function openRig(
   namespace: string,
   options: RigOptions = {},
 ): Promise<Rig> {
-  const { policy = allowAll, refusalsOf = () => [], beforeWrite = () => {} } = options;
+  const { policy = allowAll, refusalsOf = () => [] } = options;
   const reader = environment.connect();
-  const client = new KubeClient(countingTransport(environment.connect().transport, beforeWrite));
+  const client = new KubeClient(countingTransport(environment.connect().transport, options));
   const logger = new RecordingLogger();
   const connection = { client: reader, ...time };
   const kinds = {
@@ -182,13 +184,20 @@ export async function openRig(
   };
 }
 
-/** Passes on what is asked, and tells of every write before it goes. */
-function countingTransport(transport: KubeTransport, beforeWrite: (number: number) => void): KubeTransport {
+/** Passes on what is asked, and tells of every write. */
+function countingTransport(
+  transport: KubeTransport,
+  { beforeWrite = () => {}, afterWrite = () => {} }: RigOptions,
+): KubeTransport {
   let writes = 0;
   return {
-    request: (request) => {
-      if (request.method !== 'GET') beforeWrite(++writes);
-      return transport.request(request);
+    request: async (request) => {
+      if (request.method === 'GET') return transport.request(request);
+      const number = ++writes;
+      beforeWrite(number);
+      const answer = await transport.request(request);
+      afterWrite(number);
+      return answer;
     },
     stream: (request) => transport.stream(request),
     close: () => transport.close(),
