@@ -4,6 +4,9 @@ import type { FailureReason } from './outcome.ts';
  * grpc.health.v1, as much as a probe needs: `HealthCheckRequest { string service = 1 }` out, `HealthCheckResponse
  * { ServingStatus status = 1 }` in, each in one gRPC frame (a byte for compression, four for the length).
  */
+export const grpcHealthPath = '/grpc.health.v1.Health/Check';
+/** A frame with one small number; far more is no answer to our question. */
+export const grpcAnswerLimit = 1024;
 
 const frameHeader = 5;
 const serving = 1;

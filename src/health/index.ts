@@ -1,10 +1,17 @@
 /**
- * health, the pure half: what the outcomes of probes mean for a server and for its pool.
+ * health: whether real servers answer, and what follows from it.
  *
- * Owns the question that a check asks, its identity and sharing, verdicts (rise and fall), damping, the isolation guard,
- * quorum, panic, slow start, and the failure policy of each scheduler. Promises functions of their arguments: time and
- * chance come in from outside, and nothing here knows a socket.
+ * Owns probes of every kind on a thread of their own (`Checker`), and re-exports the pure half: questions, verdicts and
+ * the policy of pools. Promises that every probe ends on time with an outcome from a closed list, whatever a server
+ * sends; that time and memory are bounded; that trouble of the prober itself is never a failure of a server; and that
+ * no byte of an answer leaves this room. Refuses to know which object a check belongs to, and to touch the kernel's table.
  */
+export { Checker } from './checker.ts';
+export type { CheckerOptions, ProberHealth } from './checker.ts';
+export { sharedNowMs } from './shared-clock.ts';
+export { startProbeWorker } from './worker-thread.ts';
+export type { ProbeSample, ProbeTotals } from './worker-protocol.ts';
+export { latencyBucketsMs } from './worker-protocol.ts';
 export { failureReasons, voidReasons } from './outcome.ts';
 export type { FailureReason, ProbeOutcome, VoidReason } from './outcome.ts';
 export { firstVerdict, isSuspect, nextVerdict } from './verdict.ts';

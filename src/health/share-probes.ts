@@ -1,5 +1,6 @@
 import { probeKey } from './question.ts';
 import type { Probe } from './question.ts';
+import { beginningFrom } from './verdict.ts';
 import type { Beginning, Verdict, VerdictPolicy } from './verdict.ts';
 
 /** What somebody wants to know: one real server of one service, by the check that applies to it. */
@@ -114,9 +115,7 @@ function beginningOf(
 ): Beginning {
   const before = previous.judgeOf.get(check.id);
   const verdict = before === undefined ? undefined : verdictOf(before);
-  return verdict?.isProven === true
-    ? { kind: 'kept', isUp: verdict.isUp, reason: verdict.reason }
-    : check.beginning;
+  return verdict?.isProven === true ? beginningFrom(verdict) : check.beginning;
 }
 
 function findJudge(judges: readonly Judge[], policy: VerdictPolicy): Judge | undefined {

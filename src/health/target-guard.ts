@@ -24,6 +24,12 @@ const forbidden: readonly Cidr[] = [
   'fd20:ce::254/128',
 ].map(parseCidr);
 
+const loopback: readonly Cidr[] = ['127.0.0.0/8', '::1/128'].map(parseCidr);
+
 export function isForbiddenTarget(ip: IpAddress): boolean {
   return forbidden.some((network) => isInCidr(ip, network));
+}
+
+export function isLoopback(ip: IpAddress): boolean {
+  return loopback.some((network) => isInCidr(ip, network));
 }

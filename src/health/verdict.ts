@@ -25,7 +25,13 @@ export interface Verdict {
  */
 export type Beginning =
   | { readonly kind: 'new'; readonly initialState: 'Up' | 'Down' }
-  | { readonly kind: 'kept'; readonly isUp: boolean; readonly reason?: FailureReason | undefined };
+  | {
+      readonly kind: 'kept';
+      readonly isUp: boolean;
+      readonly reason?: FailureReason | undefined;
+      /** @default now */
+      readonly sinceMs?: number | undefined;
+    };
 
 export function firstVerdict(beginning: Beginning, nowMs: number): Verdict {
   const isKept = beginning.kind === 'kept';
@@ -34,8 +40,15 @@ export function firstVerdict(beginning: Beginning, nowMs: number): Verdict {
     isProven: isKept,
     against: 0,
     reason: isKept && !beginning.isUp ? beginning.reason : undefined,
-    sinceMs: nowMs,
+    sinceMs: (isKept ? beginning.sinceMs : undefined) ?? nowMs,
   };
+}
+
+/** What a verdict is to whoever goes on from it: an edited check, a prober that was started again. */
+export function beginningFrom({ isUp, isProven, reason, sinceMs }: Verdict): Beginning {
+  return isProven
+    ? { kind: 'kept', isUp, reason, sinceMs }
+    : { kind: 'new', initialState: isUp ? 'Up' : 'Down' };
 }
 
 /**

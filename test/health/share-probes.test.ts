@@ -90,7 +90,7 @@ describe('sharing', () => {
     assert.equal(change.removedProbes.length, 1);
     assert.deepEqual(
       change.addedJudges.map(({ beginning }) => beginning),
-      [{ kind: 'kept', isUp: false, reason: 'ConnectionRefused' }],
+      [{ kind: 'kept', isUp: false, reason: 'ConnectionRefused', sinceMs: 0 }],
     );
     assert.equal(change.sharing.judgeOf.get('b'), first.sharing.judgeOf.get('b'));
   });

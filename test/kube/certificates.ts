@@ -13,11 +13,14 @@ const commonNameId = Buffer.from('0603550403', 'hex');
 const subjectAltNameId = Buffer.from('0603551d11', 'hex');
 const basicConstraintsId = Buffer.from('0603551d13', 'hex');
 
-/** An X.509 certificate (RFC 5280) for 127.0.0.1. */
-export function makeCertificate(commonName: string): TestCertificate {
+/**
+ * An X.509 certificate (RFC 5280) for 127.0.0.1.
+ * @param ends as UTCTime
+ */
+export function makeCertificate(commonName: string, ends = '491231235959Z'): TestCertificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const name = sequence(der(0x31, sequence(commonNameId, der(0x0c, Buffer.from(commonName)))));
-  const validity = sequence(utcTime('200101000000Z'), utcTime('491231235959Z'));
+  const validity = sequence(utcTime('200101000000Z'), utcTime(ends));
   const extensions = sequence(
     sequence(subjectAltNameId, der(0x04, sequence(der(0x87, Buffer.from([127, 0, 0, 1]))))),
     sequence(basicConstraintsId, der(0x04, sequence(der(0x01, Buffer.from([0xff]))))),

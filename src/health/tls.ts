@@ -1,0 +1,80 @@
+import { checkServerIdentity, connect, createSecureContext } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
+import { outcomeOfError } from './network-error.ts';
+import type { ProbeOutcome } from './outcome.ts';
+import { failed } from './outcome.ts';
+import type { Target, TlsQuestion } from './question.ts';
+import type { Talk } from './stream-attempt.ts';
+
+/** The settings of TLS with everything read that can be read beforehand. */
+export interface PreparedTls {
+  readonly question: TlsQuestion;
+  readonly context: SecureContext;
+  readonly protocols: string[];
+}
+
+/**
+ * Reads authorities, certificate and key, once for all probes.
+ * @param protocols for ALPN
+ * @returns undefined when one of them cannot be read
+ */
+export function prepareTls(question: TlsQuestion, protocols: string[]): PreparedTls | undefined {
+  try {
+    const { caBundle, clientCertificate, minVersion } = question;
+    const context = createSecureContext({
+      ca: caBundle,
+      cert: clientCertificate?.certificate,
+      key: clientCertificate?.key,
+      minVersion,
+    });
+    return { question, context, protocols };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What TLS adds to a conversation. */
+export interface SecureTalk {
+  readonly socket: TLSSocket;
+  /** When the certificate of the server ends. Wall clock. */
+  readonly certificateEndsMs: number | undefined;
+}
+
+/** Agrees on TLS over a connected socket, verifies the server, and goes on. */
+export function secure(
+  talk: Talk,
+  target: Target,
+  tls: PreparedTls,
+  then: (secure: SecureTalk) => void,
+): void {
+  const { question, context, protocols } = tls;
+  const socket = connect({
+    socket: talk.socket,
+    secureContext: context,
+    rejectUnauthorized: question.isVerified,
+    // Without a name there is no SNI, and the certificate must be for the address.
+    servername: question.serverName ?? '',
+    host: target.ip,
+    checkServerIdentity: (_, certificate) =>
+      checkServerIdentity(question.serverName ?? target.ip, certificate),
+    ALPNProtocols: protocols,
+  });
+  talk.onEnd(() => {
+    socket.removeAllListeners();
+    socket.on('error', () => {});
+    socket.destroy();
+  });
+  socket.on('error', (error) => talk.finish(tlsOutcome(error)));
+  socket.once('close', () => talk.finish(failed('ClosedEarly')));
+  socket.once('secureConnect', () => {
+    const ends = socket.getPeerX509Certificate()?.validTo;
+    const endsMs = ends === undefined ? Number.NaN : Date.parse(ends);
+    then({ socket, certificateEndsMs: Number.isNaN(endsMs) ? undefined : endsMs });
+  });
+}
+
+/** During a handshake, what has no better name is a handshake that failed. */
+function tlsOutcome(error: Error): ProbeOutcome {
+  const outcome = outcomeOfError(error);
+  return outcome.kind === 'failed' && outcome.reason === 'ConnectFailed' ? failed('TlsFailed') : outcome;
+}
