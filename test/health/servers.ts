@@ -7,7 +7,7 @@ import { loadLibc } from '../../src/netlink/index.ts';
 import { EchoSockets } from '../../src/health/echo-sockets.ts';
 import type { ProbeOutcome } from '../../src/health/outcome.ts';
 import { prepareQuestion } from '../../src/health/prepare-question.ts';
-import type { Question } from '../../src/health/question.ts';
+import type { Question, Target } from '../../src/health/question.ts';
 import { realTimers } from './timers.ts';
 
 export const environment = {
@@ -67,9 +67,12 @@ export interface Asked {
   readonly full: ProbeOutcome;
 }
 
-/** Asks a server on loopback once, with the total deadline that the prober keeps. */
-export async function askOnce(question: Question, port: number, timeoutMs = 1000): Promise<Asked> {
-  const target = { ip: parseIpAddress('127.0.0.1'), port };
+/** A port of loopback, or any target. */
+type AskedTarget = number | Target;
+
+/** Asks once, with the total deadline that the prober keeps. */
+export async function askOnce(question: Question, asked: AskedTarget, timeoutMs = 1000): Promise<Asked> {
+  const target = typeof asked === 'number' ? { ip: parseIpAddress('127.0.0.1'), port: asked } : asked;
   const ask = prepareQuestion(question, environment);
   const startMs = performance.now();
   const full = await new Promise<ProbeOutcome>((resolve) => {
