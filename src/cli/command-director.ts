@@ -1,13 +1,13 @@
 import { cleanUp, runClusterDirector, runDirector } from '../director/index.ts';
 import { systemTimers } from '../kube/index.ts';
-import { UsageError, requireString } from './command.ts';
+import { oneOf, requireString } from './command.ts';
 import type { Command, CommandInput, CommandIo } from './command.ts';
 import { configFlag, stateDirFlag } from './common-flags.ts';
 import { goalFlags, readGoalSource } from './goal-source.ts';
-import { createLogger, logLevels } from './logger.ts';
-import type { LogLevel } from './logger.ts';
+import { logFlags, openLogger } from './log-flags.ts';
 import { netlinkDebugSink } from './netlink-debug.ts';
 import { readConfiguration } from './read-configuration.ts';
+import { waitForStop } from './stop-signal.ts';
 import { systemClock } from './system-clock.ts';
 import { version } from './version.ts';
 
@@ -38,19 +38,7 @@ NETLINK_DEBUG=1 in the environment prints the decoded netlink traffic on stderr.
       description: 'What a stop leaves behind: everything, or nothing.',
       default: 'keep',
     },
-    {
-      name: 'log-level',
-      type: 'string',
-      placeholder: logLevels.join('|'),
-      description: 'Least severe log lines to print.',
-      default: 'info',
-    },
-    {
-      name: 'log-format',
-      type: 'string',
-      placeholder: 'json|text',
-      description: 'Log lines for machines or for people. Default: text on a terminal, json otherwise.',
-    },
+    ...logFlags,
   ],
   takesArguments: false,
   run: runDirectorCommand,
@@ -58,14 +46,7 @@ NETLINK_DEBUG=1 in the environment prints the decoded netlink traffic on stderr.
 
 async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<number> {
   const onStop = oneOf(input, 'on-stop', ['keep', 'withdraw']);
-  const level = oneOf(input, 'log-level', logLevels) as LogLevel;
-  const format =
-    input.strings['log-format'] === undefined
-      ? io.isTerminal
-        ? 'text'
-        : 'json'
-      : oneOf(input, 'log-format', ['json', 'text']);
-  const logger = createLogger(level, format === 'text' ? 'text' : 'json', (line) => io.err(line));
+  const logger = openLogger(input, io);
   const goal = readGoalSource(input, io);
   const options = {
     stateDirectory: requireString(input, 'state-dir'),
@@ -80,28 +61,11 @@ async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<n
     goal.kind === 'manifests'
       ? await runDirector({ ...options, manifestFolder: goal.folder })
       : await runClusterDirector({ ...options, ...goal, timers: systemTimers, random: Math.random });
-  const signal = await waitForStop(() => director.reload());
+  process.on('SIGHUP', () => director.reload());
+  const signal = await waitForStop();
   logger.info('stopping', { signal, leaves: onStop === 'keep' ? 'the table as it is' : 'nothing' });
   await director.stop();
   if (onStop === 'keep') return 0;
   const isGone = await cleanUp({ ...options, isDryRun: false, report: (step) => logger.info(step) });
   return isGone ? 0 : 1;
-}
-
-/** Resolves with the name of the stopping signal. A second one ends the process at once, as people expect. */
-function waitForStop(reload: () => void): Promise<string> {
-  process.on('SIGHUP', reload);
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => resolve(signal));
-    }
-  });
-}
-
-/** @throws UsageError */
-function oneOf(input: CommandInput, name: string, values: readonly string[]): string {
-  const value = requireString(input, name);
-  if (!values.includes(value))
-    throw new UsageError(`--${name} must be one of ${values.join(', ')}, not "${value}"`);
-  return value;
 }

@@ -83,6 +83,14 @@ export function requireString(input: CommandInput, name: string): string {
   return value;
 }
 
+/** @throws UsageError that lists the choices. */
+export function oneOf(input: CommandInput, name: string, values: readonly string[]): string {
+  const value = requireString(input, name);
+  if (!values.includes(value))
+    throw new UsageError(`--${name} must be one of ${values.join(', ')}, not "${value}"`);
+  return value;
+}
+
 export function formatCommandHelp(command: Command): string {
   const rows = [...command.flags.map(describeFlag), ['--help', 'Show this help.'] as const];
   const width = Math.max(...rows.map(([left]) => left.length));

@@ -1,5 +1,6 @@
 import { formatErrorForPeople, isLvsError } from '../base/index.ts';
 import { cleanupCommand } from './command-cleanup.ts';
+import { controllerCommand } from './command-controller.ts';
 import { directorCommand } from './command-director.ts';
 import { planCommand } from './command-plan.ts';
 import { statusCommand } from './command-status.ts';
@@ -10,6 +11,7 @@ import { version } from './version.ts';
 
 const commands: readonly Command[] = [
   directorCommand,
+  controllerCommand,
   planCommand,
   validateCommand,
   statusCommand,

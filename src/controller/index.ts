@@ -1,14 +1,13 @@
 /**
- * controller: what one process does for the whole cluster.
+ * controller: what one process does for the whole cluster, while it leads.
  *
- * Owns the endpoints of every RealServer: finding them among pods and EndpointSlices, packing them into slices, writing
- * these and the status of the RealServer. Promises that the same objects give the same slices whoever computes them,
- * that an endpoint which stays is at no moment in no slice, that nothing is removed on the word of one list after a
- * start, and that nothing is written at rest. Refuses to touch a kernel, and to write what people have written.
+ * Owns the endpoints of every RealServer (finding them among pods and EndpointSlices, packing them into slices), the
+ * addresses and ports of every VirtualService, the statuses and events that tell people, the quarantine of addresses
+ * that were let go of, and the Directors of nodes that are gone. Promises that the same objects give the same answer
+ * whoever leads, that an endpoint which stays is at no moment in no slice, that nothing is removed on the word of one
+ * list after a start, that an address goes to nobody while a director may still answer for somebody else, that nothing
+ * is written at rest, and that who does not lead writes nothing at all. Refuses to touch a kernel, and to write what
+ * people have written.
  */
-export { createEndpointPolicy } from './endpoint-policy.ts';
-export type { EndpointPolicy, EndpointPolicyInput } from './endpoint-policy.ts';
-export { realServerIndexes, realServerSliceIndexes } from './indexes.ts';
-export type { EndpointStores, RealServerIndex, RealServerSliceIndex } from './indexes.ts';
-export { RealServerReconciler } from './real-server-reconciler.ts';
-export type { RealServerReconcilerOptions } from './real-server-reconciler.ts';
+export { defaultLeaseName, runController } from './run-controller.ts';
+export type { Controller, ControllerOptions, LeaseSettings } from './run-controller.ts';

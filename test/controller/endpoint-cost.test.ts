@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { parseIpAddress } from '../../src/base/index.ts';
-import { createEndpointPolicy } from '../../src/controller/index.ts';
+import { createEndpointPolicy } from '../../src/controller/endpoint-policy.ts';
 import { keysOfPod } from '../../src/controller/real-server-triggers.ts';
 import { resolveEndpoints } from '../../src/controller/resolve-endpoints.ts';
 import { SliceView } from '../../src/controller/slice-view.ts';

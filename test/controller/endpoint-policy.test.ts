@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { parseResource } from '../../src/api/index.ts';
 import type { AddressPoolResource } from '../../src/api/index.ts';
 import { parseCidr, parseIpAddress } from '../../src/base/index.ts';
-import { createEndpointPolicy } from '../../src/controller/index.ts';
+import { createEndpointPolicy } from '../../src/controller/endpoint-policy.ts';
 import type { SlicePort } from '../../src/controller/join-slice-ports.ts';
 import { virtualService } from './objects.ts';
 

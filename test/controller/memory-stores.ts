@@ -12,8 +12,8 @@ import type {
   PodIndex,
   PodRecord,
 } from '../../src/cluster/index.ts';
-import { realServerIndexes, realServerSliceIndexes } from '../../src/controller/index.ts';
-import type { RealServerIndex, RealServerSliceIndex } from '../../src/controller/index.ts';
+import { realServerIndexes, realServerSliceIndexes } from '../../src/controller/indexes.ts';
+import type { RealServerIndex, RealServerSliceIndex } from '../../src/controller/indexes.ts';
 import { Store } from '../../src/kube/index.ts';
 
 const onListenerError = (error: unknown): void => assert.fail(String(error));

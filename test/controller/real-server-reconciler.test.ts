@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { EndpointPolicy } from '../../src/controller/index.ts';
+import type { EndpointPolicy } from '../../src/controller/endpoint-policy.ts';
 import { onEveryServer } from '../apiserver/environment.ts';
 import type { Environment } from '../apiserver/environment.ts';
 import { until } from '../kube/fake-time.ts';

@@ -15,12 +15,10 @@ import {
   virtualServiceType,
   watchKind,
 } from '../../src/cluster/index.ts';
-import {
-  realServerIndexes,
-  RealServerReconciler,
-  realServerSliceIndexes,
-} from '../../src/controller/index.ts';
-import type { EndpointPolicy, EndpointStores } from '../../src/controller/index.ts';
+import { realServerIndexes, realServerSliceIndexes } from '../../src/controller/indexes.ts';
+import { RealServerReconciler } from '../../src/controller/real-server-reconciler.ts';
+import type { EndpointPolicy } from '../../src/controller/endpoint-policy.ts';
+import type { EndpointStores } from '../../src/controller/indexes.ts';
 import { KubeClient, StatusWriter, systemTimers, WorkQueue } from '../../src/kube/index.ts';
 import type { KubeObject, KubeTransport, ResourceType, WorkResult } from '../../src/kube/index.ts';
 import type { Refusal } from '../../src/plan/index.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { RealServerSliceResource } from '../../src/api/index.ts';
 import { SliceView } from '../../src/controller/slice-view.ts';
-import { realServerSliceIndexes } from '../../src/controller/index.ts';
-import type { RealServerSliceIndex } from '../../src/controller/index.ts';
+import { realServerSliceIndexes } from '../../src/controller/indexes.ts';
+import type { RealServerSliceIndex } from '../../src/controller/indexes.ts';
 import { Store } from '../../src/kube/index.ts';
 import { realServerSlice } from './objects.ts';
 

@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { connectCluster } from '../cluster/index.ts';
+import { defaultLeaseName, runController } from '../controller/index.ts';
+import { systemTimers } from '../kube/index.ts';
+import { UsageError, requireString } from './command.ts';
+import type { Command, CommandInput, CommandIo } from './command.ts';
+import { logFlags, openLogger } from './log-flags.ts';
+import { waitForStop } from './stop-signal.ts';
+import { systemClock } from './system-clock.ts';
+import { version } from './version.ts';
+
+export const controllerCommand: Command = {
+  name: 'controller',
+  summary: 'Decide for a whole cluster: virtual addresses, endpoints, statuses.',
+  usage: 'controller [--kubeconfig FILE] [--namespace NS] [--identity NAME] [--lease-name NAME]',
+  description: `
+Gives VirtualServices their addresses and ports, finds the endpoints of RealServers among pods and EndpointSlices,
+and tells in statuses and events what became of everything. Directors program what it decides. Run two or more: one
+leads by a Lease, the others follow the cluster and take over when it stops. What is served goes on without any.
+
+SIGTERM and SIGINT end the work and give the Lease back.`,
+  flags: [
+    {
+      name: 'kubeconfig',
+      type: 'string',
+      placeholder: 'FILE',
+      description: 'How to reach the API server. Default: the service account of the pod.',
+    },
+    {
+      name: 'context',
+      type: 'string',
+      placeholder: 'NAME',
+      description: "Context of the kubeconfig. Default: the file's current one.",
+    },
+    {
+      name: 'namespace',
+      type: 'string',
+      placeholder: 'NS',
+      description: 'Namespace of the Lease.',
+      default: 'lvs-system',
+    },
+    {
+      name: 'identity',
+      type: 'string',
+      placeholder: 'NAME',
+      description:
+        'Name of this process, beginning of what it writes into the Lease. Default: the host name.',
+    },
+    {
+      name: 'lease-name',
+      type: 'string',
+      placeholder: 'NAME',
+      description: 'Name of the Lease; controllers that share it elect one leader.',
+      default: defaultLeaseName,
+    },
+    {
+      name: 'lease-duration',
+      type: 'string',
+      placeholder: 'SECONDS',
+      description: 'How long the others wait for a leader that is silent.',
+      default: '15',
+    },
+    {
+      name: 'lease-renew-deadline',
+      type: 'string',
+      placeholder: 'SECONDS',
+      description: 'How long a leader goes on that cannot renew.',
+      default: '10',
+    },
+    {
+      name: 'lease-retry-period',
+      type: 'string',
+      placeholder: 'SECONDS',
+      description: 'Between two looks at the Lease.',
+      default: '2',
+    },
+    ...logFlags,
+  ],
+  takesArguments: false,
+  run: runControllerCommand,
+};
+
+async function runControllerCommand(input: CommandInput, io: CommandIo): Promise<number> {
+  const lease = readLease(input);
+  const namespace = requireString(input, 'namespace');
+  const logger = openLogger(input, io);
+  const { kubeconfig, context, identity = hostname() } = input.strings;
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = io.env;
+  const connection = connectCluster({
+    ...(kubeconfig === undefined
+      ? {}
+      : { kubeconfig: { file: kubeconfig, ...(context === undefined ? {} : { context }) } }),
+    ...(host === undefined || port === undefined ? {} : { service: { host, port } }),
+    userAgent: `lvs-controller/${version}`,
+    clock: systemClock,
+    timers: systemTimers,
+    random: Math.random,
+  });
+  // Of this process and no other: one that is started again under the same name must not take itself for the leader.
+  const name = `${identity}_${randomUUID()}`;
+  const controller = await runController({ connection, logger, namespace, identity: name, lease });
+  logger.info('following the cluster', { identity: name, namespace });
+  logger.info('stopping', { signal: await waitForStop() });
+  await controller.stop();
+  await connection.close();
+  return 0;
+}
+
+/** @throws UsageError */
+function readLease(input: CommandInput) {
+  const lease = {
+    name: requireString(input, 'lease-name'),
+    durationMs: readSeconds(input, 'lease-duration'),
+    renewDeadlineMs: readSeconds(input, 'lease-renew-deadline'),
+    retryPeriodMs: readSeconds(input, 'lease-retry-period'),
+  };
+  // As client-go has it: a leader must know that its time is over before others take over, and have two attempts in it.
+  if (lease.durationMs <= lease.renewDeadlineMs)
+    throw new UsageError('--lease-duration must be longer than --lease-renew-deadline');
+  if (lease.renewDeadlineMs < 2 * lease.retryPeriodMs)
+    throw new UsageError('--lease-renew-deadline must be at least twice --lease-retry-period');
+  return lease;
+}
+
+/** @throws UsageError */
+function readSeconds(input: CommandInput, name: string): number {
+  const value = requireString(input, name);
+  const seconds = Number(value);
+  if (!/^\d+(?:\.\d{1,3})?$/.test(value) || seconds < 0.1 || seconds > 3600)
+    throw new UsageError(`--${name} must be a number of seconds from 0.1 to 3600, not "${value}"`);
+  return seconds * 1000;
+}

@@ -1,0 +1,115 @@
+import { formatErrorForPeople } from '../base/index.ts';
+import type { Logger } from '../base/index.ts';
+import type { ClusterConnection } from '../cluster/index.ts';
+import { EventRecorder, fencedTransport, KubeClient, LeaderElection, StatusWriter } from '../kube/index.ts';
+import { startKinds, stopKinds, watchControllerKinds } from './controller-stores.ts';
+import { Term } from './term.ts';
+
+export interface ControllerOptions {
+  readonly connection: ClusterConnection;
+  readonly logger: Logger;
+  /** Where the lease is. */
+  readonly namespace: string;
+  /** Of this process and no other, ever. */
+  readonly identity: string;
+  readonly lease: LeaseSettings;
+}
+
+export interface LeaseSettings {
+  /** @default lvs-operator-controller */
+  readonly name?: string;
+  /** @default 15 000 */
+  readonly durationMs?: number;
+  /** @default 10 000 */
+  readonly renewDeadlineMs?: number;
+  /** @default 2 000 */
+  readonly retryPeriodMs?: number;
+}
+
+export interface Controller {
+  readonly isLeading: boolean;
+  /** Ends the work, gives the lease back and stops following. The connection is its opener's to close. */
+  stop(): Promise<void>;
+}
+
+const fieldManager = 'lvs-controller';
+export const defaultLeaseName = 'lvs-operator-controller';
+
+/**
+ * Follows the cluster, and leads while it holds the lease. Who stands by follows all the same, so that its first decision
+ * after the leader's end needs no time for reading. Losing the lease is no end: the term is over, and the next may come.
+ */
+export async function runController(options: ControllerOptions): Promise<Controller> {
+  const { connection, logger, namespace, identity, lease } = options;
+  const { client, clock, timers, random } = connection;
+  const time = { clock, timers, random };
+  const kinds = watchControllerKinds(connection, logger);
+  const address = await connection.serverAddress();
+  const apiServerAddresses = address === undefined ? [] : [address];
+  const { name: leaseName = defaultLeaseName, durationMs, renewDeadlineMs, retryPeriodMs } = lease;
+  let current: { readonly term: Term; readonly recorder: EventRecorder } | undefined;
+  let ended: Promise<unknown> = Promise.resolve();
+
+  const begin = (signal: AbortSignal): void => {
+    const fenced = new KubeClient(fencedTransport(client.transport, election));
+    const recorder = new EventRecorder({
+      client: fenced,
+      reportingController: 'networking.lvs-operator.io/controller',
+      reportingInstance: identity,
+      ...time,
+      logger,
+    });
+    const statusWriter = new StatusWriter({ client: fenced, fieldManager, ...time });
+    const term = new Term({
+      kinds,
+      client: fenced,
+      statusWriter,
+      recorder,
+      ...time,
+      logger,
+      apiServerAddresses,
+      fieldManager,
+    });
+    current = { term, recorder };
+    signal.addEventListener('abort', end, { once: true });
+    // The term before may still be winding up; its writes are fenced, but two must not decide at once.
+    void ended
+      .then(() => term.start())
+      .catch((error: unknown) => {
+        logger.error('the term could not begin', { reason: formatErrorForPeople(error) });
+      });
+  };
+  const end = (): void => {
+    if (current === undefined) return;
+    const { term, recorder } = current;
+    current = undefined;
+    ended = Promise.all([ended, term.stop(), recorder.stop()]);
+  };
+  const election = new LeaderElection({
+    client,
+    namespace,
+    name: leaseName,
+    identity,
+    ...time,
+    logger,
+    ...(durationMs === undefined ? {} : { leaseDurationMs: durationMs }),
+    ...(renewDeadlineMs === undefined ? {} : { renewDeadlineMs }),
+    ...(retryPeriodMs === undefined ? {} : { retryPeriodMs }),
+    onLeading: begin,
+  });
+  startKinds(kinds);
+  election.start();
+  return {
+    get isLeading() {
+      return election.isLeading;
+    },
+    stop: async () => {
+      end();
+      await ended;
+      await election.stop();
+      end();
+      await ended;
+      await stopKinds(kinds);
+    },
+  };
+}
