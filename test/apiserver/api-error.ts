@@ -78,6 +78,20 @@ export function conflict(type: ResourceType, name: string, why: string = modifie
   return new ApiError(409, 'Conflict', message, about(type, name));
 }
 
+/** A deletion that was meant for another object, or another version of it. */
+export function preconditionFailed(
+  type: ResourceType,
+  name: string,
+  what: 'UID' | 'ResourceVersion',
+  values: { readonly wanted: string; readonly found: string | undefined },
+): ApiError {
+  const kind = type.group === '' ? type.kind : `${type.kind}.${type.group}`;
+  const why = what === 'UID' ? 'deleted and then recreated' : 'modified';
+  const differs = `the ${what} in the precondition (${values.wanted}) does not match the ${what} in record (${values.found ?? ''})`;
+  const message = `Operation cannot be fulfilled on ${kind} "${name}": ${differs}. The object might have been ${why}`;
+  return new ApiError(409, 'Conflict', message, { ...about(type, name), kind: type.kind });
+}
+
 export function badRequest(message: string): ApiError {
   return new ApiError(400, 'BadRequest', message);
 }

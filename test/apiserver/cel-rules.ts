@@ -49,8 +49,8 @@ function walk(schema: Schema, value: unknown, path: string): FieldProblem[] {
       case 'FieldValueRequired':
         return [fieldProblem(field, 'Required', message)];
       case 'FieldValueDuplicate':
-        // An API server shows the value here, and not what the rule says.
-        return [fieldProblem(field, 'Duplicate', JSON.stringify(value))];
+        // An API server says neither the value nor what the rule says.
+        return [fieldProblem(field, 'Duplicate')];
       case undefined:
         break;
     }

@@ -147,18 +147,6 @@ export class Environment implements Connection {
     return this.#makeNamespace(`${this.prefix}-${suffix}`, labels);
   }
 
-  /** Whether `compact` can be called: a cluster forgets when it wants to. */
-  get canCompact(): boolean {
-    return this.kind !== 'cluster';
-  }
-
-  /** Forgets all old revisions: continue tokens and exact lists of before expire. */
-  async compact(): Promise<void> {
-    const { inProcess, real } = this.#open;
-    inProcess?.store.compact();
-    await real?.compact();
-  }
-
   async open(): Promise<void> {
     this.#parts = await this.#start();
     if (this.isReal) await this.#applyDefinitions();

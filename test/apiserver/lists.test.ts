@@ -39,7 +39,7 @@ onEveryServer('lists and watches', (server) => {
     assert.deepEqual(names(second), ['c', 'd']);
     const third = await list(`?limit=2&continue=${listMeta(second).continue}`);
     assert.deepEqual(names(third), ['e']);
-    assert.equal(listMeta(third).continue, undefined);
+    assert.equal(listMeta(third).continue, '');
     assert.equal(listMeta(third).resourceVersion, listMeta(first).resourceVersion);
     assert.deepEqual(names(await list()), ['a', 'b', 'bb', 'd', 'e']);
   });
@@ -57,7 +57,7 @@ onEveryServer('lists and watches', (server) => {
     ['another name', '?fieldSelector=metadata.name!%3Db', ['a', 'c']],
     ['any revision, whose pages are not cut', '?resourceVersion=0&limit=1', ['a', 'b', 'c']],
     ['a revision to come', '?resourceVersion=999999', 504],
-    ['a revision that is none', '?resourceVersion=x', 422],
+    ['a revision that is none', '?resourceVersion=x', 400],
     ['a match without a revision', '?resourceVersionMatch=Exact', 422],
     ['initial events of a list', '?sendInitialEvents=true', 422],
     ['a token that is none', '?continue=x', 400],
@@ -72,32 +72,13 @@ onEveryServer('lists and watches', (server) => {
     });
   }
 
-  if (server.canCompact) {
-    it('a token expires with its revision, and the answer has one that goes on from now', async () => {
-      await fill('a', 'b', 'c');
-      const token = listMeta(await list('?limit=1')).continue;
-      await ask(server, 'DELETE', service('b'));
-      await server.compact();
-      const expired = await list(`?limit=1&continue=${token}`);
-      assert.equal(expired.status, 410);
-      assert.equal(expired.body.reason, 'Expired');
-      assert.match(expired.body.message, /^The provided continue parameter is too old/);
-      assert.deepEqual(names(await list(`?continue=${listMeta(expired).continue}`)), ['c']);
-    });
-
-    it('a list at an exact revision shows what was', async () => {
-      await fill('a', 'b');
-      const { resourceVersion } = listMeta(await list());
-      await ask(server, 'DELETE', service('a'));
-      const then = await list(`?resourceVersion=${resourceVersion}&resourceVersionMatch=Exact`);
-      assert.deepEqual(names(then), ['a', 'b']);
-      await server.compact();
-      assert.equal(
-        (await list(`?resourceVersion=${resourceVersion}&resourceVersionMatch=Exact`)).status,
-        410,
-      );
-    });
-  }
+  it('a list at an exact revision shows what was', async () => {
+    await fill('a', 'b');
+    const { resourceVersion } = listMeta(await list());
+    await ask(server, 'DELETE', service('a'));
+    const then = await list(`?resourceVersion=${resourceVersion}&resourceVersionMatch=Exact`);
+    assert.deepEqual(names(then), ['a', 'b']);
+  });
 
   it('selectable fields of a definition select', async () => {
     const base = `${crdBase}/namespaces/${server.namespace}/realservers`;
@@ -202,12 +183,12 @@ onEveryServer('lists and watches', (server) => {
     const silent = watch(`&resourceVersion=${resourceVersion}&timeoutSeconds=1`);
     assert.equal(await client.ended, 'ended');
     assert.equal(await silent.ended, 'ended');
-    assert.deepEqual(
-      client.events.map(({ type }) => type),
-      ['BOOKMARK'],
-    );
-    const bookmarked = Number(client.events[0]?.object.metadata.resourceVersion);
-    assert.ok(bookmarked >= Number(resourceVersion), `${bookmarked} is behind ${resourceVersion}`);
+    // A real server promises none, and sends them about once a minute.
+    if (!server.isReal) assert.equal(client.events.length, 1);
+    for (const { type, object } of client.events) {
+      assert.equal(type, 'BOOKMARK');
+      assert.ok(Number(object.metadata.resourceVersion) >= Number(resourceVersion));
+    }
     assert.deepEqual(silent.events, []);
   });
 
@@ -228,7 +209,7 @@ onEveryServer('lists and watches', (server) => {
 
   it('a watch from before the window is told that it is too late', async () => {
     await fill('a');
-    await server.compact();
+    server.inProcess?.store.compact();
     const client = watch('&resourceVersion=1');
     const [event] = await client.count(1);
     assert.equal(event?.type, 'ERROR');
@@ -239,7 +220,12 @@ onEveryServer('lists and watches', (server) => {
 
   it('initial events of a revision to come time out', async () => {
     const initial = 'sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=999999';
-    assert.equal((await list(`?watch=true&${initial}`)).status, 504);
+    const client = watch(`&${initial}`);
+    const [event] = await client.count(1);
+    assert.equal(event?.type, 'ERROR');
+    assert.equal(event.object.code, 504);
+    assert.match(String(event.object['message']), /Too large resource version: 999999/);
+    client.close();
   });
 
   it('a watch of tables names the columns once', async () => {
@@ -254,7 +240,29 @@ onEveryServer('lists and watches', (server) => {
   });
 });
 
-describe('watches of the server in this process', () => {
+/** kube-apiserver does so only when its cache and etcd have both forgotten; the next compaction may be minutes away. */
+describe('the server in this process', () => {
+  it('forgets on demand, and the token of a list has a successor that goes on from now', async () => {
+    const server = await startApiServer();
+    try {
+      const { services, service } = pathsIn('default');
+      const list = (query: string) => ask(server, 'GET', `${services}${query}`);
+      for (const name of ['a', 'b', 'c']) await ask(server, 'POST', services, virtualService({}, { name }));
+      const first = listMeta(await list('?limit=1'));
+      await ask(server, 'DELETE', service('b'));
+      server.store.compact();
+      const expired = await list(`?limit=1&continue=${first.continue}`);
+      assert.equal(expired.status, 410);
+      assert.equal(expired.body.reason, 'Expired');
+      assert.match(expired.body.message, /^The provided continue parameter is too old/);
+      assert.deepEqual(names(await list(`?continue=${listMeta(expired).continue}`)), ['c']);
+      const exact = `?resourceVersion=${first.resourceVersion}&resourceVersionMatch=Exact`;
+      assert.equal((await list(exact)).status, 410);
+    } finally {
+      await server.close();
+    }
+  });
+
   it('a watch from a revision to come is silent until then, and has no initial events', async () => {
     const server = await startApiServer();
     try {

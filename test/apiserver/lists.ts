@@ -76,6 +76,8 @@ export function listPage(
     items: shown.map(([, object]) => object),
     listMeta: {
       resourceVersion: String(revision),
+      // Lists of custom resources are written with the empty token, others without.
+      ...(type.isCustom ? { continue: '' } : {}),
       ...(isPaged && last !== undefined ? { continue: writeToken({ revision, after: last }) } : {}),
       ...(isPaged && !hasSelectors ? { remainingItemCount: matching.length - limit } : {}),
     },
@@ -88,7 +90,9 @@ const expired =
 export function readRevision(text: string | null): number | undefined {
   if (text === null || text === '') return undefined;
   if (/^\d+$/.test(text)) return Number(text);
-  throw listOptionsInvalid('resourceVersion', `${JSON.stringify(text)}: strconv.ParseUint: invalid syntax`);
+  const value = JSON.stringify(text);
+  const why = `strconv.ParseUint: parsing ${value}: invalid syntax`;
+  throw badRequest(`invalid resource version: resourceVersion: Invalid value: ${value}: ${why}`);
 }
 
 export function listOptionsInvalid(field: string, detail: string): ApiError {

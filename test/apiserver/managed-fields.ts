@@ -40,7 +40,8 @@ function leavesOf(schema: Schema, object: Mapping): Map<FieldPath, string> {
       for (const [field, child] of Object.entries(value)) {
         walk(node && childSchema(node, field), child, join(path, `f:${field}`));
       }
-    } else if (Array.isArray(value) && value.length > 0 && node !== undefined && listType !== 'atomic') {
+    } else if (Array.isArray(value) && node !== undefined && listType !== 'atomic') {
+      // Of a list with keys the entries are owned; without entries, nothing is.
       for (const entry of value as unknown[]) {
         const key = listKey(node, entry);
         const at = join(path, `${listType === 'map' ? 'k' : 'v'}:${key}`);
@@ -183,8 +184,8 @@ export function applyConfiguration(
     [...fields.keys(), ...others.flatMap(([, theirs]) => [...theirs])].flatMap(withAncestors),
   );
   const given = new Set([...(before?.[1] ?? [])].flatMap(withAncestors).filter((path) => !held.has(path)));
-  const base = live === undefined ? { ...wanted } : without(schema, live, given);
-  const merged = merge(schema, base, wanted) as KubeObject;
+  const merged =
+    live === undefined ? wanted : without(schema, merge(schema, live, wanted) as KubeObject, given);
   const isUnchanged = before !== undefined && isSame([...before[1]].sort(), [...fields.keys()].sort());
   const time =
     isUnchanged && disputed.size === 0 && before[0].time !== undefined ? before[0].time : manager.time;
@@ -193,10 +194,13 @@ export function applyConfiguration(
 }
 
 function conflictOf(conflicts: readonly (readonly [ManagedFieldsEntry, readonly FieldPath[]])[]): ApiError {
-  const causes = conflicts.flatMap(([{ manager, apiVersion, subresource }, paths]) => {
+  const causes = conflicts.flatMap(([{ manager, operation, apiVersion, subresource }, paths]) => {
     const through = subresource === undefined ? '' : ` with subresource ${JSON.stringify(subresource)}`;
-    const by = `conflict with ${JSON.stringify(manager)}${through} using ${apiVersion}`;
-    return paths.map((path) => ({ reason: 'FieldManagerConflict', message: by, field: readable(path) }));
+    const when = operation === 'Update' ? ` using ${apiVersion}` : '';
+    const message = `conflict with ${JSON.stringify(manager)}${through}${when}`;
+    return paths
+      .toSorted(compareFields)
+      .map((path) => ({ reason: 'FieldManagerConflict', message, field: readable(path) }));
   });
   const [first] = causes;
   const message =
@@ -212,6 +216,15 @@ function conflictOf(conflicts: readonly (readonly [ManagedFieldsEntry, readonly 
           .join('\n');
   const count = `${causes.length} conflict${causes.length === 1 ? '' : 's'}`;
   return new ApiError(409, 'Conflict', `Apply failed with ${count}: ${message}`, { causes });
+}
+
+/** Fields of an object before what is inside of other fields of it. */
+function compareFields(a: FieldPath, b: FieldPath): number {
+  const [left, right] = [a.split('\n'), b.split('\n')];
+  const at = left.findIndex((element, index) => element !== right[index]);
+  const [isLeftLast, isRightLast] = [left.length === at + 1, right.length === at + 1];
+  if (isLeftLast !== isRightLast) return isLeftLast ? -1 : 1;
+  return (left[at] ?? '') < (right[at] ?? '') ? -1 : 1;
 }
 
 /** `.spec.ports[port=80,protocol="TCP"].name` */
@@ -235,27 +248,28 @@ function withAncestors(path: FieldPath): FieldPath[] {
   return elements.map((_, index) => elements.slice(0, index + 1).join('\n'));
 }
 
-/** The live object without the given fields. */
-function without(schema: Schema, live: KubeObject, given: ReadonlySet<FieldPath>): KubeObject {
+/** The object without the given fields, and without what is empty then. */
+function without(schema: Schema, object: KubeObject, given: ReadonlySet<FieldPath>): KubeObject {
   const walk = (node: Schema | undefined, value: unknown, path: FieldPath): unknown => {
     if (given.has(path)) return undefined;
     if (isMapping(value) && node?.['x-kubernetes-map-type'] !== 'atomic') {
-      return Object.fromEntries(
-        Object.entries(value).flatMap(([field, child]) => {
-          const kept = walk(node && childSchema(node, field), child, join(path, `f:${field}`));
-          return kept === undefined ? [] : [[field, kept] as const];
-        }),
-      );
+      const kept = Object.entries(value).flatMap(([field, child]) => {
+        const left = walk(node && childSchema(node, field), child, join(path, `f:${field}`));
+        return left === undefined ? [] : [[field, left] as const];
+      });
+      const isEmptied = kept.length === 0 && Object.keys(value).length > 0;
+      return isEmptied ? undefined : Object.fromEntries(kept);
     }
     const listType = node?.['x-kubernetes-list-type'] ?? 'atomic';
     if (!Array.isArray(value) || node === undefined || listType === 'atomic') return value;
-    return value.flatMap((entry: unknown) => {
+    const kept = value.flatMap((entry: unknown) => {
       const at = join(path, `${listType === 'map' ? 'k' : 'v'}:${listKey(node, entry)}`);
-      const kept = walk(listType === 'map' ? node.items : undefined, entry, at);
-      return kept === undefined ? [] : [kept];
+      const left = walk(listType === 'map' ? node.items : undefined, entry, at);
+      return left === undefined ? [] : [left];
     });
+    return kept.length === 0 && value.length > 0 ? undefined : kept;
   };
-  return walk(schema, live, '') as KubeObject;
+  return walk(schema, object, '') as KubeObject;
 }
 
 function merge(schema: Schema | undefined, live: unknown, wanted: unknown): unknown {

@@ -12,11 +12,12 @@ const qualifiedName = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
 const matches = (pattern: string, value: string) => new RegExp(`^(?:${pattern})$`).test(value);
 
 /** Fields that Go reads into text or maps of text; anything else is no object at all. */
-export function assertMetadataTypes(metadata: Mapping): void {
-  const cannot = (what: unknown, field: string, type: string) =>
-    badRequest(
-      `json: cannot unmarshal ${nameOf(what)} into Go struct field ObjectMeta.metadata.${field} of type ${type}`,
-    );
+export function assertMetadataTypes({ kind, version, isCustom }: ResourceType, metadata: Mapping): void {
+  const cannot = (what: unknown, field: string, type: string) => {
+    const where = `ObjectMeta.${isCustom ? '' : 'metadata.'}${field}`;
+    const why = `json: cannot unmarshal ${nameOf(what)} into Go struct field ${where} of type ${type}`;
+    return badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: ${why}`);
+  };
   for (const field of ['name', 'namespace', 'generateName', 'uid', 'resourceVersion']) {
     const value = metadata[field];
     if (value === null) delete metadata[field];

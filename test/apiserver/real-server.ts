@@ -15,8 +15,6 @@ import { kubeconfigOf } from './kubeconfig.ts';
 export interface RealServer {
   /** Of an administrator. */
   readonly kubeconfig: string;
-  /** Forgets every revision but the newest, as etcd does every few minutes. */
-  compact(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -42,7 +40,6 @@ class Run implements RealServer {
   readonly #assets: string;
   readonly #folder = mkdtempSync(path.join(tmpdir(), 'lvs-apiserver-'));
   readonly #children = new Map<string, ChildProcess>();
-  #etcdUrl = '';
   kubeconfig = '';
 
   constructor(assets: string) {
@@ -52,9 +49,9 @@ class Run implements RealServer {
 
   async start(): Promise<RealServer> {
     const [clientPort, peerPort, port] = await freePorts(3);
-    this.#etcdUrl = `http://127.0.0.1:${clientPort}`;
+    const etcdUrl = `http://127.0.0.1:${clientPort}`;
     const url = `https://127.0.0.1:${port}`;
-    this.#spawn('etcd', etcdArguments(this.#folder, this.#etcdUrl, `http://127.0.0.1:${peerPort}`));
+    this.#spawn('etcd', etcdArguments(this.#folder, etcdUrl, `http://127.0.0.1:${peerPort}`));
     const token = randomBytes(16).toString('hex');
     const certificate = makeCertificate('kube-apiserver');
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -64,25 +61,10 @@ class Run implements RealServer {
       tokens: this.#write('tokens.csv', `${token},kubernetes-admin,1,system:masters\n`),
       accountKey: this.#write('accounts.key', privateKey.export({ type: 'sec1', format: 'pem' }).toString()),
     };
-    this.#spawn('kube-apiserver', serverArguments({ ...files, etcdUrl: this.#etcdUrl, port }));
+    this.#spawn('kube-apiserver', serverArguments({ ...files, etcdUrl, port }));
     this.kubeconfig = kubeconfigOf(url, token, certificate.cert);
     await this.#whenReady(url, token, new Agent({ connect: { ca: certificate.cert } }));
     return this;
-  }
-
-  async compact(): Promise<void> {
-    const ask = async (what: string, body: object): Promise<unknown> => {
-      const response = await fetch(`${this.#etcdUrl}/v3/kv/${what}`, {
-        method: 'POST',
-        body: JSON.stringify(body),
-      });
-      if (!response.ok) throw new Error(`etcd: ${await response.text()}`);
-      return response.json();
-    };
-    const { header } = (await ask('range', { key: Buffer.from('/').toString('base64') })) as {
-      header: { revision: string };
-    };
-    await ask('compaction', { revision: header.revision, physical: true });
   }
 
   async close(): Promise<void> {

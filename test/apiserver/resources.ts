@@ -9,6 +9,7 @@ import {
   forbidden,
   invalid,
   notFound,
+  preconditionFailed,
 } from './api-error.ts';
 import type { FieldProblem } from './api-error.ts';
 import { ruleProblems } from './cel-rules.ts';
@@ -16,7 +17,7 @@ import { onCreate } from './built-in-types.ts';
 import { applyConfiguration, ownUpdate } from './managed-fields.ts';
 import type { Manager } from './managed-fields.ts';
 import { assertMetadataTypes, metadataProblems } from './metadata-rules.ts';
-import { formatTime, isMapping, isSame } from './objects.ts';
+import { formatTime, isMapping, isSame, valueAt } from './objects.ts';
 import type { KubeObject, Mapping, ObjectMeta } from './objects.ts';
 import { PatchFailure, jsonPatch, mergePatch, strategicMergePatch } from './patches.ts';
 import { apiVersionOf, storageOf } from './resource-type.ts';
@@ -40,6 +41,8 @@ export interface WriteOptions {
   readonly isForced: boolean;
   /** A warning for the one who writes. */
   readonly warn: (text: string) => void;
+  /** The written object is the stored one with changes; only an update speaks of a whole object. */
+  readonly isPatch?: boolean;
 }
 
 export interface DeleteOptions {
@@ -56,6 +59,11 @@ export class Resources {
   readonly store: Store;
   readonly types: readonly ResourceType[];
   readonly #now: () => number;
+  /**
+   * New objects whose status is a default: it is added to what is read, and not stored. So the first write after the
+   * creation stores something new, even where it says nothing new.
+   */
+  readonly #withUnwrittenStatus = new WeakSet<KubeObject>();
 
   constructor(store: Store, types: readonly ResourceType[], now: () => number) {
     this.store = store;
@@ -141,7 +149,7 @@ export class Resources {
     }
     warnUnknown(unknown, options);
     const next = this.#decode(type, target.namespace, value, { ...options, fieldValidation: 'Ignore' });
-    const object = this.#replace(target, current, next, options, (written) =>
+    const object = this.#replace(target, current, next, { ...options, isPatch: true }, (written) =>
       ownUpdate(type.schema, current, written, this.#manager(target, options)),
     );
     return { object, isNew: false };
@@ -153,12 +161,11 @@ export class Resources {
     const { type, name } = target;
     const { metadata } = current;
     if (options.uid !== undefined && options.uid !== metadata.uid) {
-      const why = `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${metadata.uid}`;
-      throw conflict(type, name, why);
+      throw preconditionFailed(type, name, 'UID', { wanted: options.uid, found: metadata.uid });
     }
     if (options.resourceVersion !== undefined && options.resourceVersion !== metadata.resourceVersion) {
-      const why = `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${metadata.resourceVersion}`;
-      throw conflict(type, name, why);
+      const values = { wanted: options.resourceVersion, found: metadata.resourceVersion };
+      throw preconditionFailed(type, name, 'ResourceVersion', values);
     }
     const finalizers = new Set(metadata.finalizers);
     if (options.propagation === 'Foreground') finalizers.add('foregroundDeletion');
@@ -199,12 +206,16 @@ export class Resources {
         `the API version in the data (${String(apiVersion)}) does not match the expected API version (${apiVersionOf(type)})`,
       );
     }
+    if (kind !== type.kind && type.isCustom) {
+      const problem = fieldProblem('kind', 'Invalid', `${JSON.stringify(kind)}: must be ${type.kind}`);
+      throw invalid(String(kind), type.group, String(valueAt(body, '.metadata.name') ?? ''), [problem]);
+    }
     if (kind !== type.kind) {
       const what = `${type.kind} in version "${type.version}" cannot be handled as a ${String(kind)}`;
       throw badRequest(`${what}: converting (${type.kind}) to (${String(kind)}): unknown conversion`);
     }
     const metadata: Mapping = { ...(isMapping(body['metadata']) ? body['metadata'] : {}) };
-    assertMetadataTypes(metadata);
+    assertMetadataTypes(type, metadata);
     const { value, unknown } = prune(type.schema, { ...body, apiVersion, kind, metadata });
     if (unknown.length > 0 && options.fieldValidation === 'Strict') {
       throw badRequest(
@@ -249,7 +260,10 @@ export class Resources {
     if (this.find({ type, namespace, name }) !== undefined) throw alreadyExists(type, name);
     // Owned is what was written; what the server adds by default belongs to nobody but the kinds without apply.
     const books = own(fresh);
-    return options.isDryRun ? books : this.#put(type, books);
+    if (options.isDryRun) return books;
+    const made = this.#put(type, books);
+    if (type.isCustom && type.hasStatus && made['status'] !== undefined) this.#withUnwrittenStatus.add(made);
+    return made;
   }
 
   #replace(
@@ -260,11 +274,10 @@ export class Resources {
     own: (object: KubeObject) => KubeObject,
   ): KubeObject {
     const { type, name } = target;
-    const { resourceVersion, uid } = written.metadata;
-    if (uid !== undefined && uid !== '' && uid !== current.metadata.uid) {
-      const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`;
-      throw conflict(type, name, why);
-    }
+    const { resourceVersion, uid = '' } = written.metadata;
+    const isPatch = options.isPatch === true;
+    if (uid !== '' && uid !== current.metadata.uid && !(isPatch && target.subresource === 'status'))
+      throw otherUid(target, { given: uid, found: current.metadata.uid }, isPatch);
     if ((resourceVersion ?? '') !== '' && resourceVersion !== current.metadata.resourceVersion) {
       throw conflict(type, name);
     }
@@ -294,7 +307,8 @@ export class Resources {
     }
     this.#validate(type, next, current);
     const owned = own(next);
-    if (isSame(withoutTimes(owned), withoutTimes(current))) return current;
+    const isUnchanged = isSame(withoutTimes(owned), withoutTimes(current));
+    if (isUnchanged && !this.#withUnwrittenStatus.has(current)) return current;
     return options.isDryRun ? owned : this.#settle(type, owned);
   }
 
@@ -360,6 +374,9 @@ export class Resources {
     );
     if (current === undefined) {
       if (target.subresource !== undefined) throw notFound(type, name);
+      const { uid = '' } = wanted.metadata;
+      const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
+      if (uid !== '') throw conflict(type, name, why);
       const books = applied.metadata.managedFields ?? [];
       const object = this.#insert(type, applied, options, (fresh) => ({
         ...fresh,
@@ -370,7 +387,8 @@ export class Resources {
     const { resourceVersion } = wanted.metadata;
     const written = { ...applied, metadata: { ...applied.metadata } };
     if (resourceVersion !== undefined) written.metadata.resourceVersion = resourceVersion;
-    return { object: this.#replace(target, current, written, options, (object) => object), isNew: false };
+    const asPatch = { ...options, isPatch: true };
+    return { object: this.#replace(target, current, written, asPatch, (object) => object), isNew: false };
   }
 
   #validate(type: ResourceType, object: KubeObject, before?: KubeObject): void {
@@ -462,6 +480,22 @@ function graceOf({ type }: Target, current: KubeObject, options: DeleteOptions):
   if (!isBound || hasEnded) return 0;
   const own = isMapping(spec) ? Number(spec['terminationGracePeriodSeconds'] ?? 30) : 30;
   return options.gracePeriodSeconds ?? own;
+}
+
+/** An update names the object that it is about; a patch would change what it is. */
+function otherUid(
+  { type, namespace, name }: Target,
+  uid: { readonly given: string; readonly found: string | undefined },
+  isPatch: boolean,
+): ApiError {
+  if (isPatch) {
+    const what = `${JSON.stringify(uid.given)}: field is immutable`;
+    return invalid(type.kind, type.group, name, [fieldProblem('metadata.uid', 'Invalid', what)]);
+  }
+  const key = `/registry/${type.group === '' ? '' : `${type.group}/`}${type.plural}/${keyOf(namespace, name)}`;
+  const differs = `Precondition failed: UID in precondition: ${uid.given}, UID in object meta: ${uid.found}`;
+  const why = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${differs}`;
+  return conflict(type, name, why);
 }
 
 function clearBooks(metadata: ObjectMeta): ObjectMeta {

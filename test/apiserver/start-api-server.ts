@@ -434,7 +434,7 @@ class ApiServerCore {
     }
     const found = (value: unknown): Answer => {
       if (value !== undefined) return { status: 200, body: value };
-      throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
+      return { status: 404, body: '404 page not found\n', contentType: 'text/plain' };
     };
     const isAggregated = /;g=apidiscovery\.k8s\.io;v=v2;as=APIGroupDiscoveryList/.test(
       request.headers.accept ?? '',

@@ -60,9 +60,13 @@ export class Watch {
         'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
       );
     }
-    if (wantsInitial && from !== undefined && from > store.revision) throw tooLarge(from, store.revision);
     response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
     response.flushHeaders();
+    if (wantsInitial && from !== undefined && from > store.revision) {
+      this.#send({ type: 'ERROR', object: tooLarge(from, store.revision).toStatus() });
+      this.end();
+      return;
+    }
     if (wantsInitial) this.#sendAll(true);
     else if (from === undefined || from === 0) {
       if (query.get('sendInitialEvents') !== 'false') this.#sendAll(false);

@@ -1,24 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { describe, it } from 'node:test';
-import type { TestContext } from 'node:test';
+import { it } from 'node:test';
 import {
   EventRecorder,
-  KubeClient,
-  kubeconfigCredentials,
   LeaderElection,
   leaseType,
-  openTransport,
   Reflector,
   StatusWriter,
   Store,
   systemTimers,
 } from '../../src/kube/index.ts';
 import type { KubeObject, ResourceType, StoredMeta } from '../../src/kube/index.ts';
-import { startApiServer } from '../apiserver/start-api-server.ts';
-import type { ApiServer } from '../apiserver/start-api-server.ts';
+import { onEveryServer, until as eventually } from '../apiserver/environment.ts';
 import { until } from './fake-time.ts';
 import { RecordingLogger } from './objects.ts';
 
@@ -50,33 +42,23 @@ const virtualServiceType: ResourceType = {
   isNamespaced: true,
 };
 
-async function connect(t: TestContext): Promise<{ server: ApiServer; client: KubeClient }> {
-  const server = await startApiServer();
-  const folder = await mkdtemp(path.join(tmpdir(), 'lvs-kube-'));
-  const file = path.join(folder, 'config');
-  await writeFile(file, server.kubeconfig());
-  const transport = openTransport({ credentials: kubeconfigCredentials({ file }), ...time });
-  t.after(async () => {
-    await transport.close();
-    await server.close();
-    await rm(folder, { recursive: true });
+onEveryServer('kube', (server) => {
+  const { namespace } = server;
+  const configMap = (name: string, value: string): KubeObject => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace },
+    data: { value },
   });
-  return { server, client: new KubeClient(transport) };
-}
 
-function configMap(name: string, value: string): KubeObject {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' }, data: { value } };
-}
-
-describe('kube on an API server', () => {
   it('follows objects through pages, resets, silence and an expired version', async (t) => {
-    const { server, client } = await connect(t);
+    const client = server.connect();
     for (const name of ['a', 'b', 'c']) await client.create(configMapType, configMap(name, '1'));
     const store = new Store<string>({ onListenerError: (error) => assert.fail(String(error)) });
     const reflector = new Reflector({
       client,
       type: configMapType,
-      namespace: 'default',
+      namespace,
       parse: ({ metadata, data }) => `${metadata.name}=${String((data as Record<string, unknown>)['value'])}`,
       store,
       ...time,
@@ -89,23 +71,24 @@ describe('kube on an API server', () => {
     await store.whenSynced();
     await holds('a=1 b=1 c=1');
     await client.create(configMapType, configMap('d', '2'));
-    const b = await client.get(configMapType, { namespace: 'default', name: 'b' });
-    await client.delete(configMapType, { namespace: 'default', name: 'b' }, String(b.metadata.uid));
+    const b = await client.get(configMapType, { namespace, name: 'b' });
+    await client.delete(configMapType, { namespace, name: 'b' }, String(b.metadata.uid));
     await holds('a=1 c=1 d=2');
 
-    server.faults.add({ verb: 'watch' }, { do: 'answer', code: 410, reason: 'Expired' }, 1);
-    for (const watch of server.faults.watches({ resource: 'configmaps' })) watch.reset();
-    await client.mergePatch(configMapType, { namespace: 'default', name: 'a' }, { data: { value: '3' } });
+    const { faults } = server.inProcess ?? {};
+    faults?.add({ verb: 'watch' }, { do: 'answer', code: 410, reason: 'Expired' }, 1);
+    for (const watch of faults?.watches({ resource: 'configmaps' }) ?? []) watch.reset();
+    await client.mergePatch(configMapType, { namespace, name: 'a' }, { data: { value: '3' } });
     await holds('a=3 c=1 d=2');
     assert.equal(reflector.health.kind, 'healthy');
   });
 
-  it('elects one leader, and another when it stops', async (t) => {
-    const { client } = await connect(t);
+  it('elects one leader, and another when it stops', async () => {
+    const client = server.connect();
     const elect = (identity: string): LeaderElection =>
       new LeaderElection({
         client,
-        namespace: 'default',
+        namespace,
         name: 'controller',
         identity,
         ...time,
@@ -120,17 +103,17 @@ describe('kube on an API server', () => {
     await until(() => b.holder === 'a');
     await a.stop();
     await until(() => b.isLeading);
-    const lease = await client.get(leaseType, { namespace: 'default', name: 'controller' });
+    const lease = await client.get(leaseType, { namespace, name: 'controller' });
     assert.equal((lease['spec'] as Record<string, unknown>)['leaseTransitions'], 1);
     await b.stop();
   });
 
-  it('writes a status that the API server takes, once, and an event beside it', async (t) => {
-    const { server, client } = await connect(t);
+  it('writes a status that the API server takes, once, and an event beside it', async () => {
+    const client = server.connect();
     const made = await client.create(virtualServiceType, {
       apiVersion: 'networking.lvs-operator.io/v1alpha1',
       kind: 'VirtualService',
-      metadata: { name: 'web', namespace: 'default' },
+      metadata: { name: 'web', namespace },
       spec: { addresses: [{ ip: '192.0.2.10' }], ports: [{ port: 80 }] },
     });
     const metadata = made.metadata as StoredMeta;
@@ -170,13 +153,8 @@ describe('kube on an API server', () => {
       action: 'Resolve',
       note: 'Nobody serves.',
     });
-    await until(() =>
-      server.requests.some(
-        ({ verb, resource, status: code }) => verb === 'create' && resource === 'events' && code === 201,
-      ),
-    );
-    const { items } = await client.listPage(eventType, { namespace: 'default' }, {});
-    assert.equal(items.length, 1);
+    const events = async () => (await client.listPage(eventType, { namespace }, {})).items;
+    await eventually('the event is there', async () => (await events()).length === 1);
     await recorder.stop();
   });
 });
