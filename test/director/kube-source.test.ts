@@ -7,18 +7,15 @@ import type { LastGood } from '../../src/director/last-good.ts';
 import { until } from '../kube/fake-time.ts';
 import { temporaryFolder } from '../manifests/temporary-folder.ts';
 import {
-  createPool,
-  createWeb,
   namespaceType,
   nodeType,
   realServerSliceType,
   realServerType,
-  serviceSpec,
-  sliceBody,
-  startCluster,
   virtualServiceType,
-} from './cluster-rig.ts';
-import type { ClusterRig } from './cluster-rig.ts';
+} from '../../src/cluster/index.ts';
+import { startCluster, startWebCluster } from './cluster-rig.ts';
+
+const serviceSpec = { spec: { ports: [{ port: 80 }] } };
 
 /** The goal as a director in a cluster sees it, on an API server in this process. */
 
@@ -50,22 +47,15 @@ async function rememberedOf(view: DesiredView): Promise<LastGood> {
   return store.load();
 }
 
-async function webCluster(t: Parameters<typeof startCluster>[0]): Promise<ClusterRig> {
-  const rig = await startCluster(t);
-  await createPool(rig);
-  await createWeb(rig);
-  return rig;
-}
-
 describe('the goal from a cluster', () => {
   it('holds what is accepted, with the rest as the spec says it', async (t) => {
-    const rig = await webCluster(t);
-    await rig.create(virtualServiceType, 'new', serviceSpec);
-    await rig
-      .patch(virtualServiceType, 'web', {
-        spec: { scheduler: 'rr', ports: [{ port: 80 }, { name: 'b', port: 81 }] },
-      })
-      .catch(() => {});
+    const rig = await startWebCluster(t);
+    await rig.objects.create(virtualServiceType, 'new', serviceSpec);
+    const ports = [
+      { name: 'a', port: 80 },
+      { name: 'b', port: 81 },
+    ];
+    await rig.objects.patch(virtualServiceType, 'web', { spec: { scheduler: 'rr', ports } });
     const { source } = rig.open();
     const { resources, isAbsenceConfirmed, condition } = await complete(source);
     assert.deepEqual(
@@ -73,8 +63,9 @@ describe('the goal from a cluster', () => {
         metadata.name,
         spec.addresses?.map((entry) => entry.ip),
         spec.ports.map(({ port }) => port),
+        spec.scheduler,
       ]),
-      [['web', ['192.0.2.10'], [80]]],
+      [['web', ['192.0.2.10'], [80], 'rr']],
     );
     assert.deepEqual(
       resources.pendingVirtualServices?.map(({ metadata }) => metadata.name),
@@ -84,13 +75,13 @@ describe('the goal from a cluster', () => {
   });
 
   it('says at once what changed, and stays the same object while nothing that counts does', async (t) => {
-    const rig = await webCluster(t);
+    const rig = await startWebCluster(t);
     const { source, changes } = rig.open();
     const before = await complete(source);
     await until(() => changes() > 0);
     // A label, a status and a node that says that it is well: nothing that a director serves by.
-    await rig.patch(realServerType, 'web', { metadata: { labels: { a: 'b' } } });
-    await rig.patch(virtualServiceType, 'web', { status: { realServersReady: '2/2' } }, 'status');
+    await rig.objects.patch(realServerType, 'web', { metadata: { labels: { a: 'b' } } });
+    await rig.objects.patch(virtualServiceType, 'web', { status: { realServersReady: '2/2' } }, 'status');
     await until(() => source.current() !== before);
     await new Promise((resolve) => setTimeout(resolve, 50));
     const same = source.current();
@@ -98,9 +89,7 @@ describe('the goal from a cluster', () => {
     assert.equal(same.cluster?.facts, before.cluster?.facts);
     assert.notDeepEqual(same.cluster?.versions, before.cluster?.versions, 'but it was taken in');
     const count = changes();
-    await rig.patch(realServerSliceType, 'web-1', {
-      spec: { endpoints: [{ address: '10.244.1.3', phase: 'Serving', podUID: 'u' }] },
-    });
+    await rig.objects.setEndpoints('web', [{ address: '10.244.1.3' }]);
     await until(() => changes() > count);
     const after = source.current();
     assert.deepEqual(addressesOf(after), ['10.244.1.3']);
@@ -109,10 +98,10 @@ describe('the goal from a cluster', () => {
   });
 
   it('follows deletions at once, and says up to which version', async (t) => {
-    const rig = await webCluster(t);
+    const rig = await startWebCluster(t);
     const { source } = rig.open();
     const before = await complete(source);
-    await rig.remove(virtualServiceType, 'web');
+    await rig.objects.remove(virtualServiceType, 'web');
     await until(() => source.current().resources.virtualServices.length === 0);
     const was = BigInt(before.cluster?.versions.virtualServices ?? 0);
     assert.ok(BigInt(source.current().cluster?.versions.virtualServices ?? 0) > was);
@@ -120,11 +109,11 @@ describe('the goal from a cluster', () => {
 
   it('knows the nodes, networks and namespaces, and hears of them', async (t) => {
     const rig = await startCluster(t, { namespaces: ['shop'] });
-    await rig.create(nodeType, 'n1', {
+    await rig.objects.create(nodeType, 'n1', {
       spec: { podCIDRs: ['10.244.1.0/24'] },
       status: { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] },
     });
-    await rig.patch(
+    await rig.objects.patch(
       nodeType,
       'n1',
       { status: { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] } },
@@ -136,10 +125,10 @@ describe('the goal from a cluster', () => {
     assert.equal(view.cluster.facts.podCidrs.length, 1);
     source.setServerAddresses(['192.0.2.9' as never]);
     assert.deepEqual(source.current().cluster?.facts.apiServerAddresses, ['192.0.2.9']);
-    await rig.patch(namespaceType, 'shop', { metadata: { labels: { team: 'a' } } });
+    await rig.objects.patch(namespaceType, 'shop', { metadata: { labels: { team: 'a' } } });
     await until(() => source.current().resources.namespaceLabels?.get('shop')?.['team'] === 'a');
     const count = changes();
-    await rig.patch(
+    await rig.objects.patch(
       nodeType,
       'n1',
       { status: { conditions: [{ type: 'DiskPressure', status: 'False' }] } },
@@ -150,15 +139,20 @@ describe('the goal from a cluster', () => {
   });
 
   it('keeps the addresses of an object whose status was lost, but not those of a namesake', async (t) => {
-    const rig = await webCluster(t);
+    const rig = await startWebCluster(t);
     const { source } = rig.open();
     await complete(source);
-    await rig.patch(virtualServiceType, 'web', { status: { addresses: null, ports: null } }, 'status');
-    await rig.patch(virtualServiceType, 'web', { spec: { scheduler: 'rr' } });
+    await rig.objects.patch(
+      virtualServiceType,
+      'web',
+      { status: { addresses: null, ports: null } },
+      'status',
+    );
+    await rig.objects.patch(virtualServiceType, 'web', { spec: { scheduler: 'rr' } });
     await until(() => source.current().resources.virtualServices[0]?.spec.scheduler === 'rr');
     assert.equal(source.current().resources.virtualServices[0]?.spec.addresses?.[0]?.ip, '192.0.2.10');
-    await rig.remove(virtualServiceType, 'web');
-    await rig.create(virtualServiceType, 'web', serviceSpec);
+    await rig.objects.remove(virtualServiceType, 'web');
+    await rig.objects.create(virtualServiceType, 'web', serviceSpec);
     await until(() => source.current().resources.pendingVirtualServices?.length === 1);
     assert.equal(source.current().resources.virtualServices.length, 0);
   });
@@ -166,7 +160,7 @@ describe('the goal from a cluster', () => {
 
 describe('an API server that cannot be followed', () => {
   it('leaves what an earlier process served, and is believed when it is back', async (t) => {
-    const rig = await webCluster(t);
+    const rig = await startWebCluster(t);
     const remembered = await rememberedOf(await complete(rig.open().source));
     rig.server.faults.add({}, { do: 'drop' });
     const { source } = rig.open(remembered);
@@ -178,19 +172,17 @@ describe('an API server that cannot be followed', () => {
     await until(() => source.current().condition.reason === 'Unreachable', 8000);
     assert.match(source.current().condition.message, /last good state is served, and nothing is removed/);
     rig.server.faults.clear();
-    await rig.patch(realServerSliceType, 'web-1', {
-      spec: { endpoints: [{ address: '10.244.1.9', phase: 'Serving', podUID: 'u' }] },
-    });
+    await rig.objects.setEndpoints('web', [{ address: '10.244.1.9' }]);
     await source.whenComplete(30_000);
     assert.deepEqual(addressesOf(source.current()), ['10.244.1.9']);
     assert.equal(source.current().condition.reason, 'Following');
   });
 
   it('replaces nothing before every kind that makes the goal was read', async (t) => {
-    const rig = await webCluster(t);
+    const rig = await startWebCluster(t);
     const remembered = await rememberedOf(await complete(rig.open().source));
-    await rig.remove(realServerSliceType, 'web-1');
-    await rig.create(realServerSliceType, 'web-2', sliceBody('web', ['10.244.1.7']));
+    await rig.objects.remove(realServerSliceType, 'web-1');
+    await rig.objects.createService('more', '192.0.2.11', [{ address: '10.244.1.7' }]);
     const fault = rig.server.faults.add({ resource: 'addresspools' }, { do: 'stall' });
     const { source } = rig.open(remembered);
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -200,7 +192,7 @@ describe('an API server that cannot be followed', () => {
   });
 
   it('removes nothing by a list that is empty for once', async (t) => {
-    const rig = await webCluster(t);
+    const rig = await startWebCluster(t);
     const remembered = await rememberedOf(await complete(rig.open().source));
     rig.server.faults.add({ verb: 'list' }, { do: 'empty-list' }, 8);
     const { source } = rig.open(remembered);
@@ -210,7 +202,7 @@ describe('an API server that cannot be followed', () => {
   });
 
   it('is told with what to do, once, where rights or definitions are missing', async (t) => {
-    const rig = await webCluster(t);
+    const rig = await startWebCluster(t);
     rig.server.faults.add({ resource: 'nodes' }, { do: 'answer', code: 403, reason: 'Forbidden' });
     rig.server.faults.add({ resource: 'realserverslices' }, { do: 'answer', code: 404, reason: 'NotFound' });
     const { source } = rig.open();
@@ -228,7 +220,7 @@ describe('an API server that cannot be followed', () => {
   });
 
   it('does without the service networks of a Kubernetes that does not tell them', async (t) => {
-    const rig = await webCluster(t);
+    const rig = await startWebCluster(t);
     rig.server.faults.add({ resource: 'servicecidrs' }, { do: 'answer', code: 404, reason: 'NotFound' });
     const { source } = rig.open();
     const view = await complete(source);

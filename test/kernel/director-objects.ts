@@ -12,7 +12,7 @@ export function file(...objects: readonly string[]): string {
 }
 
 /** Every address that lab networks hand out, for every namespace. */
-export const labPool = objectText('AddressPool', 'lab', {
+export const clusterPool = {
   addresses: [
     '192.0.2.128-192.0.2.250',
     '203.0.113.0/24',
@@ -21,7 +21,10 @@ export const labPool = objectText('AddressPool', 'lab', {
   ],
   namespaces: ['*'],
   realServerCIDRs: ['198.51.100.0/24', '2001:db8:5::/64'],
-});
+};
+
+/** The same as a manifest. */
+export const labPool = objectText('AddressPool', 'lab', clusterPool);
 
 /** One address, TCP port 80 named "http", round robin, and a drain that waits as long as the test. */
 export function virtualService(

@@ -14,6 +14,7 @@ export class LabDirector {
   readonly manifests: string;
   readonly stateDirectory: string;
   readonly #flags: readonly string[];
+  #goal: readonly string[];
   #child: ChildProcess | undefined;
   #log = '';
 
@@ -26,8 +27,25 @@ export class LabDirector {
     const folder = mkdtempSync(join(tmpdir(), 'director-'));
     this.manifests = join(folder, 'manifests');
     this.stateDirectory = join(folder, 'state');
+    this.#goal = ['--manifests', this.manifests];
     mkdirSync(this.manifests);
     for (const [name, text] of Object.entries(manifests)) this.write(name, text);
+  }
+
+  /** A director that serves a cluster as that node, instead of a folder. */
+  static ofCluster(
+    host: LabHost,
+    cluster: { readonly nodeName: string; readonly kubeconfig: string },
+    flags: readonly string[] = [],
+  ): LabDirector {
+    const director = new LabDirector(host, {}, flags);
+    director.#goal = ['--node-name', cluster.nodeName, '--kubeconfig', cluster.kubeconfig];
+    return director;
+  }
+
+  /** Where its goal comes from, as flags of the product. */
+  get goalFlags(): readonly string[] {
+    return this.#goal;
   }
 
   /** Everything it logged since the first start. */
@@ -53,8 +71,7 @@ export class LabDirector {
         process.execPath,
         productFile,
         'director',
-        '--manifests',
-        this.manifests,
+        ...this.#goal,
         '--state-dir',
         this.stateDirectory,
         '--log-format',

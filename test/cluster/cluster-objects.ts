@@ -1,0 +1,102 @@
+/** Objects of a cluster as a test writes them, the parts of people and of the controller alike. */
+import {
+  addressPoolType,
+  nodeType,
+  realServerSliceType,
+  realServerType,
+  virtualServiceType,
+} from '../../src/cluster/index.ts';
+import type { KubeClient, KubeObject, ResourceType } from '../../src/kube/index.ts';
+
+const apiVersion = 'networking.lvs-operator.io/v1alpha1';
+
+type Body = Readonly<Record<string, unknown>>;
+
+export interface TestEndpoint {
+  readonly address: string;
+  /** @default Serving */
+  readonly phase?: 'Serving' | 'Draining';
+  readonly deadline?: string;
+  readonly weight?: number;
+}
+
+export class ClusterObjects {
+  readonly #client: KubeClient;
+
+  constructor(client: KubeClient) {
+    this.#client = client;
+  }
+
+  create(type: ResourceType, name: string, body: Body): Promise<KubeObject> {
+    return this.#client.create(type, {
+      apiVersion: type.group === '' ? 'v1' : apiVersion,
+      kind: type.kind,
+      metadata: placeOf(type, name),
+      ...body,
+    });
+  }
+
+  get(type: ResourceType, name: string): Promise<KubeObject> {
+    return this.#client.get(type, placeOf(type, name));
+  }
+
+  /** A merge patch of the object, or of its status. */
+  async patch(type: ResourceType, name: string, patch: unknown, subresource?: 'status'): Promise<void> {
+    const space = type.isNamespaced ? '/namespaces/default' : '';
+    const base = type.group === '' ? '/api/v1' : `/apis/${type.group}/${type.version}`;
+    await this.#client.transport.request({
+      method: 'PATCH',
+      path: `${base}${space}/${type.plural}/${name}${subresource === undefined ? '' : '/status'}`,
+      body: patch,
+      contentType: 'application/merge-patch+json',
+    });
+  }
+
+  async remove(type: ResourceType, name: string): Promise<void> {
+    const { metadata } = await this.get(type, name);
+    await this.#client.delete(type, placeOf(type, name), metadata.uid ?? '');
+  }
+
+  async createPool(spec: Body = { addresses: ['192.0.2.0/24'], namespaces: ['*'] }): Promise<void> {
+    await this.create(addressPoolType, 'all', { spec });
+  }
+
+  async createNode(name: string, labels: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.create(nodeType, name, { metadata: { name, labels }, spec: {} });
+  }
+
+  /** What the controller writes of a VirtualService: the accepted addresses and ports. */
+  accept(name: string, vip: string, ports: readonly Body[] = [{ port: 80, protocol: 'TCP' }]): Promise<void> {
+    const addresses = [{ ip: vip, pool: 'all', since: '2026-01-01T00:00:00Z' }];
+    return this.patch(virtualServiceType, name, { status: { addresses, ports } }, 'status');
+  }
+
+  /** A VirtualService with its address, a RealServer of pods and a slice of these endpoints. */
+  async createService(
+    name: string,
+    vip: string,
+    endpoints: readonly TestEndpoint[],
+    spec: Body = {},
+  ): Promise<void> {
+    await this.create(virtualServiceType, name, { spec: { ports: [{ port: 80 }], ...spec } });
+    await this.accept(name, vip);
+    await this.create(realServerType, name, {
+      spec: { virtualServiceRef: { name }, podSelector: { matchLabels: { app: name } } },
+    });
+    await this.create(realServerSliceType, `${name}-1`, {
+      spec: { virtualServiceName: name, realServerName: name, endpoints: endpoints.map(podEndpoint) },
+    });
+  }
+
+  async setEndpoints(name: string, endpoints: readonly TestEndpoint[]): Promise<void> {
+    await this.patch(realServerSliceType, `${name}-1`, { spec: { endpoints: endpoints.map(podEndpoint) } });
+  }
+}
+
+function podEndpoint(endpoint: TestEndpoint): Body {
+  return { phase: 'Serving', podUID: `uid-${endpoint.address}`, ...endpoint };
+}
+
+function placeOf(type: ResourceType, name: string): { name: string; namespace?: string } {
+  return type.isNamespaced ? { name, namespace: 'default' } : { name };
+}

@@ -1,0 +1,79 @@
+/**
+ * A cluster for a lab: an API server in the process of the test, and a way to it from a host. A lab host has a network of
+ * its own, so its loopback address is answered by a relay of ours.
+ */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectCluster } from '../../src/cluster/index.ts';
+import type { ClusterConnection } from '../../src/cluster/index.ts';
+import { systemTimers } from '../../src/kube/index.ts';
+import { startApiServer } from '../apiserver/start-api-server.ts';
+import type { ApiServer } from '../apiserver/start-api-server.ts';
+import { ClusterObjects } from '../cluster/cluster-objects.ts';
+import type { LabHost } from './host.ts';
+import { LabSockets } from './sockets.ts';
+
+const port = 6443;
+
+export class LabCluster {
+  readonly server: ApiServer;
+  readonly objects: ClusterObjects;
+  /** File for programs on the host. */
+  readonly kubeconfig: string;
+  readonly #host: LabHost;
+  readonly #connection: ClusterConnection;
+  #relay: LabSockets | undefined;
+
+  private constructor(server: ApiServer, host: LabHost) {
+    this.server = server;
+    this.#host = host;
+    const folder = mkdtempSync(join(tmpdir(), 'cluster-'));
+    this.kubeconfig = join(folder, 'config');
+    writeFileSync(this.kubeconfig, server.kubeconfig().replace(server.url, `http://127.0.0.1:${port}`));
+    const own = join(folder, 'own');
+    writeFileSync(own, server.kubeconfig());
+    this.#connection = connectCluster({
+      kubeconfig: { file: own },
+      userAgent: 'test',
+      clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
+      timers: systemTimers,
+      random: () => 0,
+    });
+    this.objects = new ClusterObjects(this.#connection.client);
+  }
+
+  static async start(host: LabHost): Promise<LabCluster> {
+    const cluster = new LabCluster(await startApiServer(), host);
+    await cluster.accept();
+    return cluster;
+  }
+
+  /** The host reaches the API server. */
+  async accept(): Promise<void> {
+    const { port: target } = new URL(this.server.url);
+    this.#relay = new LabSockets();
+    await this.#relay.serve(this.#host, 'TCP', port, {
+      address: '127.0.0.1',
+      onConnection: (socket) => {
+        const upstream = net.connect(Number(target), '127.0.0.1');
+        upstream.on('error', () => socket.destroy()).on('close', () => socket.destroy());
+        socket.on('close', () => upstream.destroy());
+        socket.pipe(upstream).pipe(socket);
+      },
+    });
+  }
+
+  /** The host is refused, and what was open is cut. */
+  refuse(): void {
+    this.#relay?.close();
+    this.#relay = undefined;
+  }
+
+  async close(): Promise<void> {
+    this.refuse();
+    await this.#connection.close();
+    await this.server.close();
+  }
+}
