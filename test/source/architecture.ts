@@ -16,6 +16,7 @@ const ranks: Readonly<Record<string, number>> = {
   link: 2,
   health: 2,
   manifests: 2,
+  weight: 2,
   plan: 3,
   controller: 4,
   director: 4,
@@ -23,7 +24,7 @@ const ranks: Readonly<Record<string, number>> = {
 };
 
 /** Rooms in which every file is pure. Of other rooms, what `pure.ts` reaches is. */
-const pureRooms = new Set(['base', 'api', 'plan']);
+const pureRooms = new Set(['base', 'api', 'plan', 'weight']);
 
 /** The one file or folder through which each dependency enters. */
 const entrances: Readonly<Record<string, string>> = {
