@@ -208,7 +208,8 @@ export class Resources {
     }
     if (kind !== type.kind && type.isCustom) {
       const problem = fieldProblem('kind', 'Invalid', `${JSON.stringify(kind)}: must be ${type.kind}`);
-      throw invalid(String(kind), type.group, String(valueAt(body, '.metadata.name') ?? ''), [problem]);
+      const name = valueAt(body, '.metadata.name');
+      throw invalid(String(kind), type.group, typeof name === 'string' ? name : '', [problem]);
     }
     if (kind !== type.kind) {
       const what = `${type.kind} in version "${type.version}" cannot be handled as a ${String(kind)}`;
