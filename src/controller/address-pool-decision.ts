@@ -1,9 +1,8 @@
 import type { AddressPoolResource } from '../api/index.ts';
-import { compareIpAddresses, ipToBigInt } from '../base/index.ts';
+import { compareIpAddresses, ipFamily, ipToBigInt } from '../base/index.ts';
 import type { IpAddress } from '../base/index.ts';
 import type { ObjectKey } from '../kube/index.ts';
 import type { ClusterView, Seen } from './cluster-view.ts';
-import { poolHolds } from './grant.ts';
 import type { LiveDirector } from './live-directors.ts';
 import { holdersOf } from './quarantine.ts';
 import type { QuarantinedVip } from './quarantine.ts';
@@ -71,11 +70,12 @@ function describePool(
   { entry, form }: Seen<AddressPoolResource>,
   { grants, quarantine, directors }: Basis,
 ): AddressPoolDecision {
+  const isInPool = rangeTest(form);
   const allocated = new Set<IpAddress>();
   const outside: { ip: IpAddress; owner: ObjectKey }[] = [];
   for (const { owner, grant } of grants) {
     for (const { ip, pool } of grant.addresses) {
-      if (poolHolds(form, ip)) allocated.add(ip);
+      if (isInPool(ip)) allocated.add(ip);
       else if (pool === form.metadata.name) outside.push({ ip, owner });
     }
   }
@@ -85,10 +85,24 @@ function describePool(
     addresses: countAddresses(form).toString(),
     allocated: allocated.size,
     quarantined: [...quarantine.values()]
-      .filter(({ ip }) => poolHolds(form, ip))
+      .filter(({ ip }) => isInPool(ip))
       .toSorted((a, b) => compareIpAddresses(a.ip, b.ip))
       .map((vip) => ({ ...vip, waitingFor: holdersOf(vip, directors) })),
     outside,
+  };
+}
+
+/** Reads the ranges once, for many addresses. */
+function rangeTest({ spec }: Pick<AddressPoolResource, 'spec'>): (ip: IpAddress) => boolean {
+  const ranges = spec.addresses.map(({ first, last }) => ({
+    family: ipFamily(first),
+    first: ipToBigInt(first),
+    last: ipToBigInt(last),
+  }));
+  return (ip) => {
+    const value = ipToBigInt(ip);
+    const family = ipFamily(ip);
+    return ranges.some((range) => range.family === family && range.first <= value && value <= range.last);
   };
 }
 

@@ -1,12 +1,11 @@
-import { formatObjectRef, objectRefOf, readVirtualServiceStatus } from '../api/index.ts';
-import type { RealServerSliceResource, VirtualServiceResource, VirtualServiceStatus } from '../api/index.ts';
+import type { RealServerSliceResource, VirtualServiceResource } from '../api/index.ts';
 import { objectKey } from '../kube/index.ts';
 import type { ObjectKey } from '../kube/index.ts';
 import type { EndpointCounts, RealServerSummary, Refusal } from '../plan/index.ts';
 import { describePools } from './address-pool-decision.ts';
 import type { AddressPoolDecision } from './address-pool-decision.ts';
 import type { ClusterView, Seen } from './cluster-view.ts';
-import { readGrant, servesAlike } from './grant.ts';
+import { servesAlike } from './grant.ts';
 import type { Grant } from './grant.ts';
 import { compareVersions } from './live-directors.ts';
 import { DirectorFleet } from './programming.ts';
@@ -15,6 +14,8 @@ import { releaseDropped, releaseGone } from './release.ts';
 import { rememberAllocations } from './remember-allocations.ts';
 import { settleVirtualServices } from './settle.ts';
 import type { Acceptance, Settlement } from './settle.ts';
+import { storedStatus } from './stored-status.ts';
+import type { StoredStatus } from './stored-status.ts';
 import type { PresentForm, TermMemory, VirtualServiceRecord } from './term-memory.ts';
 
 /** All that the status of a VirtualService says. */
@@ -64,7 +65,7 @@ export function decide(view: ClusterView, before: TermMemory, nowMs: number): De
       uid,
       generation: object.metadata.generation,
       ...settlement,
-      programming: fleet.ask({ object: formatObjectRef(objectRefOf(object)), needed, wasProgrammed }),
+      programming: fleet.ask({ object: `VirtualService ${key}`, needed, wasProgrammed }),
     });
   }
   const isQuarantineNews = quarantine !== memory.quarantine;
@@ -105,26 +106,30 @@ function presentForm(
   const { generation } = object.metadata;
   if (grant === undefined) return undefined;
   if (last !== undefined && last.generation === generation && last.grant === grant) return last;
-  const status = readVirtualServiceStatus(object);
-  if (!servesAlike(readGrant(status), grant)) return undefined;
+  const stored = storedStatus(object);
+  if (!isStored(stored, grant)) return undefined;
   // At the beginning of a term: the leader before us has seen it programmed, at some version that we cannot know.
-  const isKnown = last === undefined && isProgrammedStatus(status, generation);
+  const isKnown = last === undefined && stored.programmedGeneration === generation;
   return { generation, grant, version: isKnown ? '0' : resourceVersion };
 }
 
 function wasProgrammedBefore({ entry }: Seen<VirtualServiceResource>, grant: Grant | undefined): boolean {
-  const status = readVirtualServiceStatus(entry.object);
-  return (
-    isProgrammedStatus(status, entry.object.metadata.generation) && servesAlike(readGrant(status), grant)
-  );
+  const stored = storedStatus(entry.object);
+  const { generation } = entry.object.metadata;
+  return stored.programmedGeneration === generation && isStored(stored, grant);
 }
 
-function isProgrammedStatus({ conditions }: VirtualServiceStatus, generation: number | undefined): boolean {
-  return conditions.some(
-    ({ type, status, observedGeneration }) =>
-      type === 'Programmed' && status === 'True' && observedGeneration === generation,
-  );
+/** Whether what is stored is served as what is granted: mostly it is what we wrote, and compared once. */
+function isStored(stored: StoredStatus, grant: Grant | undefined): boolean {
+  if (grant === undefined || stored.grant === undefined) return grant === stored.grant;
+  const last = compared.get(stored);
+  if (last?.grant === grant) return last.isSame;
+  const isSame = servesAlike(stored.grant, grant);
+  compared.set(stored, { grant, isSame });
+  return isSame;
 }
+
+const compared = new WeakMap<StoredStatus, { readonly grant: Grant; readonly isSame: boolean }>();
 
 /**
  * What must be in the kernels before a VirtualService counts as programmed. The first time that includes its real

@@ -50,22 +50,26 @@ export function poolHolds({ spec }: Pick<AddressPoolResource, 'spec'>, ip: IpAdd
   return spec.addresses.some((range) => isInIpRange(ip, range));
 }
 
-function isSameGrant(a: Grant | undefined, b: Grant | undefined): boolean {
-  return a === b || JSON.stringify(normalForm(a)) === JSON.stringify(normalForm(b));
+function isSameGrant(a: Grant, b: Grant): boolean {
+  return (
+    servesAlike(a, b) &&
+    a.addresses.every(
+      ({ pool, since }, i) => pool === b.addresses[i]?.pool && since === b.addresses[i]?.since,
+    )
+  );
 }
 
 /** Whether two grants serve alike: who has had an address since when is no concern of a director. */
-export function servesAlike(a: Grant | undefined, b: Grant | undefined): boolean {
-  if (a === b) return true;
-  const form = (grant: Grant | undefined): unknown =>
-    normalForm(grant && { ...grant, addresses: grant.addresses.map(({ ip }) => ({ ip, since: '' })) });
-  return JSON.stringify(form(a)) === JSON.stringify(form(b));
+export function servesAlike(a: Grant, b: Grant): boolean {
+  return (
+    a === b ||
+    (a.addresses.length === b.addresses.length &&
+      a.ports.length === b.ports.length &&
+      a.addresses.every(({ ip }, i) => ip === b.addresses[i]?.ip) &&
+      a.ports.every((port, i) => isSamePort(port, b.ports[i])))
+  );
 }
 
-/** Fields in one order, whoever wrote them. */
-function normalForm(grant: Grant | undefined): unknown {
-  return [
-    grant?.addresses.map(({ ip, pool, since }) => [ip, pool ?? null, since]),
-    grant?.ports.map(({ name, protocol, port, endPort }) => [name ?? null, protocol, port, endPort ?? null]),
-  ];
+function isSamePort(a: VirtualServiceStatusPort, b: VirtualServiceStatusPort | undefined): boolean {
+  return a.name === b?.name && a.protocol === b?.protocol && a.port === b.port && a.endPort === b.endPort;
 }

@@ -1,4 +1,3 @@
-import { readVirtualServiceStatus } from '../api/index.ts';
 import type { IpAddress } from '../base/index.ts';
 import type { ObjectKey } from '../kube/index.ts';
 import type { Allocations } from '../plan/index.ts';
@@ -6,6 +5,7 @@ import type { ClusterView } from './cluster-view.ts';
 import { formatTime } from './conditions.ts';
 import { behindHorizon, holdersOf } from './quarantine.ts';
 import type { QuarantinedVip } from './quarantine.ts';
+import { storedStatus } from './stored-status.ts';
 import type { TermMemory, VirtualServiceRecord } from './term-memory.ts';
 
 /**
@@ -92,7 +92,7 @@ export function heldVips(records: Iterable<VirtualServiceRecord>): ReadonlySet<I
 function storedVips(view: ClusterView): ReadonlySet<string> {
   return new Set<string>(
     view.virtualServices.flatMap(({ entry }) =>
-      readVirtualServiceStatus(entry.object).addresses.map(({ ip }) => ip),
+      storedStatus(entry.object).status.addresses.map(({ ip }) => ip),
     ),
   );
 }

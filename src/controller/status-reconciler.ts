@@ -1,24 +1,52 @@
 import { apiVersion, readAddressPoolStatus, readVirtualServiceStatus } from '../api/index.ts';
-import type { AddressPoolResource, Condition, VirtualServiceResource } from '../api/index.ts';
+import type {
+  AddressPoolResource,
+  Condition,
+  ConditionVerdict,
+  VirtualServiceResource,
+} from '../api/index.ts';
 import type { Clock } from '../base/index.ts';
 import { addressPoolType, virtualServiceType } from '../cluster/index.ts';
-import type { EventRecorder, ObjectKey, ResourceType, StatusWriter, StoreEntry } from '../kube/index.ts';
+import { parseObjectKey } from '../kube/index.ts';
+import type {
+  EventRecorder,
+  KubeClient,
+  MalformedObject,
+  ObjectKey,
+  ResourceType,
+  StatusWriter,
+  StoreEntry,
+} from '../kube/index.ts';
 import { addressPoolStatus } from './address-pool-status.ts';
-import { formatTime } from './conditions.ts';
+import { formatTime, mergeConditions } from './conditions.ts';
 import type { ControllerKinds } from './controller-stores.ts';
 import type { Decisions } from './decide.ts';
 import { poolHolds } from './grant.ts';
+import { storedStatus } from './stored-status.ts';
 import { transitionNotes } from './transition-events.ts';
 import { virtualServiceStatus } from './virtual-service-status.ts';
 
 export interface StatusReconcilerOptions {
   readonly kinds: Pick<ControllerKinds, 'virtualServices' | 'addressPools'>;
+  readonly client: KubeClient;
   readonly statusWriter: StatusWriter;
   readonly recorder: EventRecorder;
   readonly clock: Clock;
   /** The newest; undefined before the first. */
   readonly decisions: () => Decisions | undefined;
 }
+
+function unreadableVerdicts(why: string): readonly Omit<ConditionVerdict, 'observedGeneration'>[] {
+  const reason = 'Invalid';
+  const message = `This version of lvs-operator cannot read it: ${why}`;
+  return [
+    { type: 'Ready', status: 'False', reason, message },
+    { type: 'Accepted', status: 'False', reason, message },
+    { type: 'Stalled', status: 'True', reason, message },
+  ];
+}
+
+type Stored = NonNullable<VirtualServiceResource['status']>;
 
 interface Written {
   readonly uid: string;
@@ -38,19 +66,23 @@ export class StatusReconciler {
   }
 
   async virtualService(key: ObjectKey, signal: AbortSignal): Promise<void> {
+    const problem = this.#options.kinds.virtualServices.store.malformed.get(key);
+    if (problem !== undefined) return this.#unreadable(virtualServiceType, problem, signal);
     const entry = this.#options.kinds.virtualServices.store.entry(key);
     const decision = this.#options.decisions()?.virtualServices.get(key);
     if (entry === undefined) return this.#forget(virtualServiceType, key);
     // Younger than the decision: another is on its way.
     if (decision?.uid !== entry.uid) return;
     await this.#secureQuarantine(entry, signal);
-    const stored = readVirtualServiceStatus(entry.object);
+    const stored = storedStatus(entry.object).status;
     const conditions = this.#conditions(virtualServiceType, entry, stored.conditions);
     const status = virtualServiceStatus(decision, { conditions }, this.#now);
     await this.#write(virtualServiceType, entry, { before: conditions, status, signal });
   }
 
   async addressPool(name: string, signal: AbortSignal): Promise<void> {
+    const problem = this.#options.kinds.addressPools.store.malformed.get(name);
+    if (problem !== undefined) return this.#unreadable(addressPoolType, problem, signal);
     const entry = this.#options.kinds.addressPools.store.entry(name);
     const decision = this.#options.decisions()?.addressPools.get(name);
     if (entry === undefined) return this.#forget(addressPoolType, name);
@@ -69,13 +101,36 @@ export class StatusReconciler {
     const decisions = this.#options.decisions();
     const decision = decisions?.virtualServices.get(entry.key);
     const kept = new Set<string>(decision?.grant?.addresses.map(({ ip }) => ip));
-    const dropped = readVirtualServiceStatus(entry.object).addresses.filter(
+    const dropped = storedStatus(entry.object).status.addresses.filter(
       ({ ip }) => !kept.has(ip) && decisions?.memory.quarantine.has(ip) === true,
     );
     for (const pool of this.#options.kinds.addressPools.store.values()) {
       if (!dropped.some(({ ip }) => poolHolds(pool, ip))) continue;
       await this.addressPool(pool.metadata.name, signal);
     }
+  }
+
+  /**
+   * Tells that this version cannot be read. What the last one that could be read has been granted stays in force, so all
+   * else that the status says stays. The store has no more of the object than its name, so it is asked for.
+   */
+  async #unreadable(type: ResourceType, problem: MalformedObject, signal: AbortSignal): Promise<void> {
+    const { client, statusWriter } = this.#options;
+    const object = await client.get(type, parseObjectKey(problem.key), { signal });
+    const { name, namespace, uid, resourceVersion, generation } = object.metadata;
+    if (uid !== problem.uid || resourceVersion === undefined) return;
+    const stored = object['status'];
+    const status = readVirtualServiceStatus(stored === undefined ? {} : { status: stored as Stored });
+    const observed = typeof generation === 'number' ? { observedGeneration: generation } : {};
+    const verdicts = unreadableVerdicts(problem.message).map((verdict) => ({ ...verdict, ...observed }));
+    const others = status.conditions.filter(
+      (condition) =>
+        condition.type !== 'Reconciling' && !verdicts.some(({ type: own }) => own === condition.type),
+    );
+    const conditions = mergeConditions(status.conditions, [...verdicts, ...others], this.#now);
+    const metadata = { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion };
+    const written = { ...(stored as object | undefined), ...observed, conditions };
+    await statusWriter.write({ type, metadata, status: stored }, written, signal);
   }
 
   get #now(): string {

@@ -1,13 +1,13 @@
-import { readAddressPoolStatus, readVirtualServiceStatus } from '../api/index.ts';
+import { readAddressPoolStatus } from '../api/index.ts';
 import type { VirtualServiceResource } from '../api/index.ts';
 import type { ObjectKey } from '../kube/index.ts';
 import { allocationsFromStatuses, effectiveVirtualService } from '../plan/index.ts';
 import type { Allocations } from '../plan/index.ts';
 import type { ClusterView } from './cluster-view.ts';
-import { readGrant } from './grant.ts';
 import type { Grant } from './grant.ts';
 import { horizonLastsMs } from './quarantine.ts';
 import type { Horizon, QuarantinedVip } from './quarantine.ts';
+import { storedStatus } from './stored-status.ts';
 
 /**
  * What a leader carries from decision to decision. It is rebuilt once, when the term begins, from what is stored; from
@@ -41,7 +41,7 @@ export function beginTerm(view: ClusterView, nowMs: number): TermMemory {
   const records = new Map<ObjectKey, VirtualServiceRecord>();
   const held = new Set<string>();
   for (const { entry } of view.virtualServices) {
-    const grant = readGrant(readVirtualServiceStatus(entry.object));
+    const { grant } = storedStatus(entry.object);
     for (const { ip } of grant?.addresses ?? []) held.add(ip);
     records.set(entry.key, { uid: entry.uid, grant, present: undefined });
   }

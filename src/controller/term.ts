@@ -48,6 +48,8 @@ const noRefusals: readonly Refusal[] = [];
 
 /** Events come in bursts, and one decision judges them all. */
 const gatherMs = 15;
+/** The next one waits for so many times what the last one took: it must not cost more for being asked more often. */
+const restFactor = 5;
 /** A key that was given up is tried again: what was missing (a role, a definition) may be there by then. */
 const resumeMs = 300_000;
 
@@ -76,6 +78,7 @@ export class Term {
   #decisions: Decisions | undefined;
   #policy: { readonly basis: PolicyBasis; readonly policy: EndpointPolicy } | undefined;
   #unfollow: () => void = () => {};
+  #restUntilMs = 0;
   #pending: { readonly dueMs: number; readonly cancel: () => void } | undefined;
   /** The stored entries that the last decision was about: a status that others wrote is looked at again. */
   #judged = new Map<string, unknown>();
@@ -93,6 +96,7 @@ export class Term {
     });
     this.#statuses = new StatusReconciler({
       kinds,
+      client,
       statusWriter,
       recorder,
       clock,
@@ -181,12 +185,16 @@ export class Term {
 
   #wake(delayMs: number): void {
     if (this.#stop.signal.aborted) return;
-    const dueMs = this.#options.clock.monotonicMs() + delayMs;
+    const nowMs = this.#options.clock.monotonicMs();
+    const dueMs = Math.max(nowMs + delayMs, this.#restUntilMs);
     if (this.#pending !== undefined && this.#pending.dueMs <= dueMs) return;
     this.#pending?.cancel();
-    const cancel = this.#options.timers.after(delayMs, () => {
+    const cancel = this.#options.timers.after(dueMs - nowMs, () => {
       this.#pending = undefined;
+      const beganMs = this.#options.clock.monotonicMs();
       this.#decide();
+      const endedMs = this.#options.clock.monotonicMs();
+      this.#restUntilMs = Math.max(this.#restUntilMs, endedMs + (endedMs - beganMs) * restFactor);
     });
     this.#pending = { dueMs, cancel };
   }
@@ -213,13 +221,21 @@ export class Term {
       judged.set(key, entry);
       if (this.#judged.get(key) !== entry || !isEqualJson(before, now)) this.#queue.add(key);
     };
+    const { virtualServices, addressPools } = this.#options.kinds;
+    // A version that cannot be read takes the place of the last one that could.
+    for (const [key, problem] of virtualServices.store.malformed)
+      judge(`VirtualService ${key}`, problem, undefined, undefined);
+    for (const [key, problem] of addressPools.store.malformed)
+      judge(`AddressPool ${key}`, problem, undefined, undefined);
     for (const { entry } of view.virtualServices) {
       const { key } = entry;
+      if (virtualServices.store.malformed.has(key)) continue;
       const before = last?.virtualServices.get(key);
       judge(`VirtualService ${key}`, entry, before, next.virtualServices.get(key));
     }
     for (const { entry } of view.addressPools) {
       const { key } = entry;
+      if (addressPools.store.malformed.has(key)) continue;
       judge(`AddressPool ${key}`, entry, last?.addressPools.get(key), next.addressPools.get(key));
     }
     for (const key of this.#judged.keys()) if (!judged.has(key)) this.#queue.add(key);

@@ -97,6 +97,19 @@ onEveryServer('the controller', (environment) => {
     await until('nothing is in quarantine', async () => (await quarantined()) === '[]');
   });
 
+  it('says what is wrong with a version that it cannot read, and leaves in force what it could', async () => {
+    const sourceRanges = ['2001:db8::/64', '2001:db8:0::/64'];
+    await rig.virtualService('third', { ...ask('192.0.2.11'), sourceRanges });
+    await rig.waitFor('third', 'Stalled', 'True Invalid');
+    await rig.waitFor('third', 'Accepted', 'False Invalid');
+    assert.equal(await rig.condition('third', 'Ready'), 'False Invalid');
+    assert.equal((await rig.status('third')).observedGeneration, 2);
+    assert.deepEqual(await rig.vips('third'), ['192.0.2.11']);
+    await rig.settled(300);
+    await rig.virtualService('third', ask('192.0.2.11'));
+    await rig.waitFor('third', 'Accepted', 'True Accepted');
+  });
+
   it('overwrites what a tenant writes into a status, and takes away what he adds', async () => {
     const stolen = [{ ip: '192.0.2.10', since: '2020-01-01T00:00:00Z' }];
     await rig.patchStatus('third', { addresses: stolen, ports: [{ protocol: 'TCP', port: 80 }] });
