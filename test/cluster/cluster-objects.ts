@@ -2,6 +2,7 @@
 import {
   addressPoolType,
   nodeType,
+  podType,
   realServerSliceType,
   realServerType,
   virtualServiceType,
@@ -55,6 +56,35 @@ export class ClusterObjects {
   async remove(type: ResourceType, name: string): Promise<void> {
     const { metadata } = await this.get(type, name);
     await this.#client.delete(type, placeOf(type, name), metadata.uid ?? '');
+  }
+
+  /** A pod that runs on a node and is ready. */
+  async createPod(name: string, address: string, labels: Readonly<Record<string, string>>): Promise<void> {
+    await this.create(podType, name, {
+      metadata: { ...placeOf(podType, name), labels },
+      spec: { nodeName: 'worker', containers: [{ name: 'web', image: 'web' }] },
+    });
+    const conditions = [{ type: 'Ready', status: 'True' }];
+    const status = { phase: 'Running', podIP: address, podIPs: [{ ip: address }], conditions };
+    await this.patch(podType, name, { status }, 'status');
+  }
+
+  /** The kubelet is told to end the pod, and has so many seconds for it. */
+  terminatePod(name: string, graceSeconds: number): Promise<void> {
+    return this.#deletePod(name, graceSeconds);
+  }
+
+  /** The kubelet says that the pod has ended. */
+  endPod(name: string): Promise<void> {
+    return this.#deletePod(name, 0);
+  }
+
+  async #deletePod(name: string, gracePeriodSeconds: number): Promise<void> {
+    await this.#client.transport.request({
+      method: 'DELETE',
+      path: `/api/v1/namespaces/default/pods/${name}`,
+      body: { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds },
+    });
   }
 
   async createPool(spec: Body = { addresses: ['192.0.2.0/24'], namespaces: ['*'] }): Promise<void> {

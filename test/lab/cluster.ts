@@ -22,6 +22,8 @@ export class LabCluster {
   readonly objects: ClusterObjects;
   /** File for programs on the host. */
   readonly kubeconfig: string;
+  /** File for programs beside the API server, on no host of the lab. */
+  readonly ownKubeconfig: string;
   readonly #host: LabHost;
   readonly #connection: ClusterConnection;
   #relay: LabSockets | undefined;
@@ -32,10 +34,10 @@ export class LabCluster {
     const folder = mkdtempSync(join(tmpdir(), 'cluster-'));
     this.kubeconfig = join(folder, 'config');
     writeFileSync(this.kubeconfig, server.kubeconfig().replace(server.url, `http://127.0.0.1:${port}`));
-    const own = join(folder, 'own');
-    writeFileSync(own, server.kubeconfig());
+    this.ownKubeconfig = join(folder, 'own');
+    writeFileSync(this.ownKubeconfig, server.kubeconfig());
     this.#connection = connectCluster({
-      kubeconfig: { file: own },
+      kubeconfig: { file: this.ownKubeconfig },
       userAgent: 'test',
       clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
       timers: systemTimers,
