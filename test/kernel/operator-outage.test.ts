@@ -112,7 +112,8 @@ describe('a controller', () => {
         'ready again',
         async () => (await rig.isReady()) && (await rig.status()).counts?.realServers === 3,
       );
-      await sleep(2000);
+      // The last drain ends by itself, and is told.
+      await until('all is told', async () => (await writesWithin(1500)).length === 0);
       assert.deepEqual(await writesWithin(4000), [], 'nobody writes what another writes back');
     } finally {
       await second.stop();
