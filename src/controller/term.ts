@@ -49,7 +49,7 @@ const noRefusals: readonly Refusal[] = [];
 /** Events come in bursts, and one decision judges them all. */
 const gatherMs = 15;
 /** The next one waits for so many times what the last one took: it must not cost more for being asked more often. */
-const restFactor = 5;
+const restFactor = 3;
 /** A key that was given up is tried again: what was missing (a role, a definition) may be there by then. */
 const resumeMs = 300_000;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { nodeType, virtualServiceType } from '../../src/cluster/index.ts';
+import { directorType, virtualServiceType } from '../../src/cluster/index.ts';
 import { Environment, until } from '../apiserver/environment.ts';
 import type { ApiServer } from '../apiserver/start-api-server.ts';
 import { ClusterRig } from './cluster-rig.ts';
@@ -213,7 +213,7 @@ describe('an API server that fails', () => {
       status.addresses.map(({ ip }) => ip),
       ['192.0.2.10'],
     );
-    assert.notEqual(await rig.get(nodeType, rig.environment.clusterName('a')), undefined);
+    assert.notEqual(await rig.get(directorType, rig.environment.clusterName('a')), undefined);
     await until('all is as before', async () => (await rig.versions()).join() === before.join());
   });
 

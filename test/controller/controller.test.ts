@@ -34,6 +34,13 @@ onEveryServer('the controller', (environment) => {
     assert.deepEqual(await rig.vips('web'), ['192.0.2.10']);
   });
 
+  it('is understood by kubectl', async () => {
+    const kubectl = environment.kubectl();
+    const wait = ['wait', '--for=condition=Ready', 'virtualservices.networking.lvs-operator.io/web'];
+    const { status, stderr } = await kubectl(['-n', rig.namespace, ...wait, '--timeout=10s']);
+    assert.equal(status, 0, stderr);
+  });
+
   it('tells people what has turned, once each', async () => {
     await until('events are written', async () => (await rig.events('web')).includes('Programmed'));
     assert.deepEqual(await rig.events('web'), [
