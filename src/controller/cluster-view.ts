@@ -4,6 +4,7 @@ import type {
   RealServerSliceResource,
   VirtualServiceResource,
 } from '../api/index.ts';
+import type { IpAddress } from '../base/index.ts';
 import type { ObjectKey, StoreEntry } from '../kube/index.ts';
 import type { DirectorFacts, NamespaceLabels } from '../plan/index.ts';
 import type { LiveDirector } from './live-directors.ts';
@@ -30,6 +31,8 @@ export interface ClusterView {
   readonly facts: DirectorFacts;
   /** Everything that happened to VirtualServices up to this version is in here; undefined: not known. */
   readonly version: string | undefined;
+  /** Addresses granted to VirtualServices of which no version could be read, and whose they are. */
+  readonly unreadableVips: ReadonlyMap<IpAddress, ObjectKey>;
 }
 
 /** Keeps the judged form of each object of a kind from view to view. */

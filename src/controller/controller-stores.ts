@@ -45,6 +45,7 @@ import type {
 import type { ReflectorHealth, ResourceType } from '../kube/index.ts';
 import { realServerIndexes, realServerSliceIndexes } from './indexes.ts';
 import type { RealServerIndex, RealServerSliceIndex } from './indexes.ts';
+import { UnreadableObjects } from './unreadable-objects.ts';
 
 /** Every kind that the controller follows, each in a store that is kept warm while another replica leads. */
 export interface ControllerKinds {
@@ -61,15 +62,29 @@ export interface ControllerKinds {
   readonly apiServerSlices: WatchedKind<ApiServerSliceRecord>;
 }
 
-export function watchControllerKinds(connection: ClusterConnection, logger: Logger): ControllerKinds {
+export interface UnreadableKinds {
+  readonly virtualServices: UnreadableObjects;
+  readonly addressPools: UnreadableObjects;
+}
+
+export interface WatchedCluster {
+  readonly kinds: ControllerKinds;
+  readonly unreadable: UnreadableKinds;
+}
+
+export function watchControllerKinds(connection: ClusterConnection, logger: Logger): WatchedCluster {
+  const unreadable = { virtualServices: new UnreadableObjects(), addressPools: new UnreadableObjects() };
   const basics = (type: ResourceType) => ({
     connection,
     type,
     logger,
     onHealth: (health: ReflectorHealth) => reportHealth(type, health, logger),
   });
-  return {
-    virtualServices: watchKind({ ...basics(virtualServiceType), parse: parserOf('VirtualService') }),
+  const kinds = {
+    virtualServices: watchKind({
+      ...basics(virtualServiceType),
+      parse: unreadable.virtualServices.remember(parserOf('VirtualService')),
+    }),
     realServers: watchKind({
       ...basics(realServerType),
       parse: parserOf('RealServer'),
@@ -80,7 +95,10 @@ export function watchControllerKinds(connection: ClusterConnection, logger: Logg
       parse: parserOf('RealServerSlice'),
       indexes: realServerSliceIndexes,
     }),
-    addressPools: watchKind({ ...basics(addressPoolType), parse: parserOf('AddressPool') }),
+    addressPools: watchKind({
+      ...basics(addressPoolType),
+      parse: unreadable.addressPools.remember(parserOf('AddressPool')),
+    }),
     directors: watchKind({ ...basics(directorType), parse: parserOf('Director') }),
     pods: watchKind({ ...basics(podType), ...livePods, parse: podParser(), indexes: podIndexes }),
     endpointSlices: watchKind({
@@ -97,6 +115,7 @@ export function watchControllerKinds(connection: ClusterConnection, logger: Logg
       parse: parseApiServerSlice,
     }),
   };
+  return { kinds, unreadable };
 }
 
 export function startKinds(kinds: ControllerKinds): void {

@@ -29,6 +29,10 @@ export function releaseGone(memory: TermMemory, view: ClusterView, nowMs: number
       quarantine.set(ip, { ip, since, formerOwner: key, version: view.version });
     }
   }
+  for (const [ip, owner] of view.unreadableVips) {
+    if (!held.has(ip) && !quarantine.has(ip))
+      quarantine.set(ip, { ip, since, formerOwner: owner, version: undefined });
+  }
   for (const ip of view.directors.flatMap(({ releasing }) => [...releasing] as IpAddress[])) {
     // What no record tells, the directors do: the version is passed by anything that they report.
     if (!held.has(ip) && !quarantine.has(ip))
@@ -90,11 +94,8 @@ export function heldVips(records: Iterable<VirtualServiceRecord>): ReadonlySet<I
 
 /** Addresses that some status claims, whoever wrote it: directors go by that. */
 function storedVips(view: ClusterView): ReadonlySet<string> {
-  return new Set<string>(
-    view.virtualServices.flatMap(({ entry }) =>
-      storedStatus(entry.object).status.addresses.map(({ ip }) => ip),
-    ),
-  );
+  const claims = view.virtualServices.flatMap(({ entry }) => storedStatus(entry.object).status.addresses);
+  return new Set<string>([...claims.map(({ ip }) => ip), ...view.unreadableVips.keys()]);
 }
 
 /** Choices made for objects that are gone. An address stays with its owner's name while nobody else may have it. */

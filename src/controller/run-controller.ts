@@ -43,7 +43,7 @@ export async function runController(options: ControllerOptions): Promise<Control
   const { connection, logger, namespace, identity, lease } = options;
   const { client, clock, timers, random } = connection;
   const time = { clock, timers, random };
-  const kinds = watchControllerKinds(connection, logger);
+  const { kinds, unreadable } = watchControllerKinds(connection, logger);
   const address = await connection.serverAddress();
   const apiServerAddresses = address === undefined ? [] : [address];
   const { name: leaseName = defaultLeaseName, durationMs, renewDeadlineMs, retryPeriodMs } = lease;
@@ -62,6 +62,7 @@ export async function runController(options: ControllerOptions): Promise<Control
     const statusWriter = new StatusWriter({ client: fenced, fieldManager, ...time });
     const term = new Term({
       kinds,
+      unreadable,
       client: fenced,
       statusWriter,
       recorder,

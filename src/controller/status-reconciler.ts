@@ -1,4 +1,4 @@
-import { apiVersion, readAddressPoolStatus, readVirtualServiceStatus } from '../api/index.ts';
+import { apiVersion, readAddressPoolStatus } from '../api/index.ts';
 import type {
   AddressPoolResource,
   Condition,
@@ -7,11 +7,10 @@ import type {
 } from '../api/index.ts';
 import type { Clock } from '../base/index.ts';
 import { addressPoolType, virtualServiceType } from '../cluster/index.ts';
-import { parseObjectKey } from '../kube/index.ts';
+import { objectKey } from '../kube/index.ts';
 import type {
   EventRecorder,
-  KubeClient,
-  MalformedObject,
+  KubeObject,
   ObjectKey,
   ResourceType,
   StatusWriter,
@@ -19,16 +18,17 @@ import type {
 } from '../kube/index.ts';
 import { addressPoolStatus } from './address-pool-status.ts';
 import { formatTime, mergeConditions } from './conditions.ts';
-import type { ControllerKinds } from './controller-stores.ts';
+import type { ControllerKinds, UnreadableKinds } from './controller-stores.ts';
 import type { Decisions } from './decide.ts';
 import { poolHolds } from './grant.ts';
 import { storedStatus } from './stored-status.ts';
 import { transitionNotes } from './transition-events.ts';
+import { readStatus } from './unreadable-objects.ts';
 import { virtualServiceStatus } from './virtual-service-status.ts';
 
 export interface StatusReconcilerOptions {
   readonly kinds: Pick<ControllerKinds, 'virtualServices' | 'addressPools'>;
-  readonly client: KubeClient;
+  readonly unreadable: UnreadableKinds;
   readonly statusWriter: StatusWriter;
   readonly recorder: EventRecorder;
   readonly clock: Clock;
@@ -45,8 +45,6 @@ function unreadableVerdicts(why: string): readonly Omit<ConditionVerdict, 'obser
     { type: 'Stalled', status: 'True', reason, message },
   ];
 }
-
-type Stored = NonNullable<VirtualServiceResource['status']>;
 
 interface Written {
   readonly uid: string;
@@ -66,8 +64,10 @@ export class StatusReconciler {
   }
 
   async virtualService(key: ObjectKey, signal: AbortSignal): Promise<void> {
-    const problem = this.#options.kinds.virtualServices.store.malformed.get(key);
-    if (problem !== undefined) return this.#unreadable(virtualServiceType, problem, signal);
+    const { kinds, unreadable } = this.#options;
+    const problem = kinds.virtualServices.store.malformed.get(key);
+    if (problem !== undefined)
+      return this.#unreadable(virtualServiceType, unreadable.virtualServices.get(problem), signal);
     const entry = this.#options.kinds.virtualServices.store.entry(key);
     const decision = this.#options.decisions()?.virtualServices.get(key);
     if (entry === undefined) return this.#forget(virtualServiceType, key);
@@ -81,8 +81,10 @@ export class StatusReconciler {
   }
 
   async addressPool(name: string, signal: AbortSignal): Promise<void> {
-    const problem = this.#options.kinds.addressPools.store.malformed.get(name);
-    if (problem !== undefined) return this.#unreadable(addressPoolType, problem, signal);
+    const { kinds, unreadable } = this.#options;
+    const problem = kinds.addressPools.store.malformed.get(name);
+    if (problem !== undefined)
+      return this.#unreadable(addressPoolType, unreadable.addressPools.get(problem), signal);
     const entry = this.#options.kinds.addressPools.store.entry(name);
     const decision = this.#options.decisions()?.addressPools.get(name);
     if (entry === undefined) return this.#forget(addressPoolType, name);
@@ -112,25 +114,27 @@ export class StatusReconciler {
 
   /**
    * Tells that this version cannot be read. What the last one that could be read has been granted stays in force, so all
-   * else that the status says stays. The store has no more of the object than its name, so it is asked for.
+   * else that the status says stays.
    */
-  async #unreadable(type: ResourceType, problem: MalformedObject, signal: AbortSignal): Promise<void> {
-    const { client, statusWriter } = this.#options;
-    const object = await client.get(type, parseObjectKey(problem.key), { signal });
+  async #unreadable(type: ResourceType, object: KubeObject | undefined, signal: AbortSignal): Promise<void> {
+    // There is a newer version by now, and an event to come.
+    if (object === undefined) return;
     const { name, namespace, uid, resourceVersion, generation } = object.metadata;
-    if (uid !== problem.uid || resourceVersion === undefined) return;
-    const stored = object['status'];
-    const status = readVirtualServiceStatus(stored === undefined ? {} : { status: stored as Stored });
+    if (uid === undefined || resourceVersion === undefined) return;
+    const { conditions: stored } = readStatus(object);
     const observed = typeof generation === 'number' ? { observedGeneration: generation } : {};
-    const verdicts = unreadableVerdicts(problem.message).map((verdict) => ({ ...verdict, ...observed }));
-    const others = status.conditions.filter(
+    const { store } = this.#options.kinds[type === virtualServiceType ? 'virtualServices' : 'addressPools'];
+    const why = store.malformed.get(objectKey(object.metadata))?.message ?? '';
+    const verdicts = unreadableVerdicts(why).map((verdict) => ({ ...verdict, ...observed }));
+    const others = stored.filter(
       (condition) =>
         condition.type !== 'Reconciling' && !verdicts.some(({ type: own }) => own === condition.type),
     );
-    const conditions = mergeConditions(status.conditions, [...verdicts, ...others], this.#now);
+    const conditions = mergeConditions(stored, [...verdicts, ...others], this.#now);
     const metadata = { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion };
-    const written = { ...(stored as object | undefined), ...observed, conditions };
-    await statusWriter.write({ type, metadata, status: stored }, written, signal);
+    const status = { ...(object['status'] as object | undefined), ...observed, conditions };
+    const subject = { type, metadata, status: object['status'] };
+    await this.#options.statusWriter.write(subject, status, signal);
   }
 
   get #now(): string {

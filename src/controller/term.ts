@@ -8,7 +8,7 @@ import type { EventRecorder, KubeClient, ObjectKey, StatusWriter, WorkResult } f
 import type { Refusal } from '../plan/index.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { relist, whenKindsSynced } from './controller-stores.ts';
-import type { ControllerKinds } from './controller-stores.ts';
+import type { ControllerKinds, UnreadableKinds } from './controller-stores.ts';
 import { decide } from './decide.ts';
 import type { Decisions } from './decide.ts';
 import { DirectorGarbage } from './director-garbage.ts';
@@ -24,6 +24,7 @@ import { ViewBuilder } from './view-builder.ts';
 
 export interface TermOptions {
   readonly kinds: ControllerKinds;
+  readonly unreadable: UnreadableKinds;
   /** Fenced: who does not lead any more writes nothing. */
   readonly client: KubeClient;
   readonly statusWriter: StatusWriter;
@@ -84,7 +85,7 @@ export class Term {
   #judged = new Map<string, unknown>();
 
   constructor(options: TermOptions) {
-    const { kinds, client, statusWriter, recorder, clock, logger } = options;
+    const { kinds, unreadable, client, statusWriter, recorder, clock, logger } = options;
     this.#options = options;
     this.#failures = new FailureReports(logger);
     this.#garbage = new DirectorGarbage({
@@ -96,7 +97,7 @@ export class Term {
     });
     this.#statuses = new StatusReconciler({
       kinds,
-      client,
+      unreadable,
       statusWriter,
       recorder,
       clock,
@@ -152,7 +153,7 @@ export class Term {
 
   /** Resolves when the first decision was made, or when the term is over before. */
   async start(): Promise<void> {
-    const { kinds, apiServerAddresses } = this.#options;
+    const { kinds } = this.#options;
     const { signal } = this.#stop;
     try {
       await whenKindsSynced(kinds, signal);
@@ -162,7 +163,7 @@ export class Term {
       throw error;
     }
     if (signal.aborted) return;
-    this.#view = new ViewBuilder(kinds, apiServerAddresses, () => this.#wake(gatherMs));
+    this.#view = new ViewBuilder(this.#options, () => this.#wake(gatherMs));
     this.#decide();
     this.#realServers.begin(signal);
     this.#unfollow = this.#realServers.follow((key) => this.#addRealServer(key));

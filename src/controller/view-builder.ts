@@ -6,8 +6,15 @@ import { isEqualJson } from '../kube/index.ts';
 import type { DirectorFacts } from '../plan/index.ts';
 import { SpecForms } from './cluster-view.ts';
 import type { ClusterView } from './cluster-view.ts';
-import type { ControllerKinds } from './controller-stores.ts';
+import type { ControllerKinds, UnreadableKinds } from './controller-stores.ts';
 import { liveDirectors } from './live-directors.ts';
+
+export interface ViewBuilderOptions {
+  readonly kinds: ControllerKinds;
+  readonly unreadable: UnreadableKinds;
+  /** Addresses by which we call the API server ourselves. */
+  readonly apiServerAddresses: readonly IpAddress[];
+}
 
 /**
  * Makes of the stores what a decision sees. A part whose stores did not change since the last view is the same object
@@ -15,7 +22,7 @@ import { liveDirectors } from './live-directors.ts';
  */
 export class ViewBuilder {
   readonly #kinds: ControllerKinds;
-  /** Addresses by which we call the API server ourselves. */
+  readonly #unreadable: UnreadableKinds;
   readonly #apiServerAddresses: readonly IpAddress[];
   readonly #virtualServiceForms = new SpecForms<VirtualServiceResource>();
   readonly #realServerForms = new SpecForms<RealServerResource>();
@@ -26,11 +33,11 @@ export class ViewBuilder {
 
   /** @param onChange something that a view shows has changed */
   constructor(
-    kinds: ControllerKinds,
-    apiServerAddresses: readonly IpAddress[],
+    { kinds, unreadable, apiServerAddresses }: ViewBuilderOptions,
     onChange: (kind: keyof ControllerKinds) => void,
   ) {
     this.#kinds = kinds;
+    this.#unreadable = unreadable;
     this.#apiServerAddresses = apiServerAddresses;
     this.#unsubscribe = viewed.map((name) => {
       const { store } = kinds[name] as WatchedKind<unknown>;
@@ -80,6 +87,9 @@ export class ViewBuilder {
       ),
       facts: keep('facts', ['nodes', 'serviceCidrs', 'apiServerSlices'], () => this.#facts(last?.facts)),
       version: kinds.virtualServices.store.observedVersion,
+      unreadableVips: keep('unreadableVips', ['virtualServices'], () =>
+        this.#unreadable.virtualServices.grantedVips(kinds.virtualServices.store),
+      ),
     };
     this.#changed.clear();
     this.#last = view;

@@ -6,6 +6,7 @@ import { parseResource, readVirtualServiceStatus } from '../../src/api/index.ts'
 import type { ResourceKind } from '../../src/api/index.ts';
 import { directorLabel, parserOf } from '../../src/cluster/index.ts';
 import type { NodeRecord, ResourceOf } from '../../src/cluster/index.ts';
+import type { IpAddress } from '../../src/base/index.ts';
 import { addressPoolStatus } from '../../src/controller/address-pool-status.ts';
 import { SpecForms } from '../../src/controller/cluster-view.ts';
 import type { ClusterView } from '../../src/controller/cluster-view.ts';
@@ -55,6 +56,7 @@ export class History {
   #uids = 0;
   #memory: TermMemory | undefined;
   #forms = this.#newForms();
+  readonly #unreadableVips = new Map<IpAddress, string>();
   nowMs = Date.UTC(2026, 0, 1);
 
   #newForms() {
@@ -88,6 +90,19 @@ export class History {
     const object = this.#objects.get(`${kind} ${key}`);
     if (object === undefined) throw new Error(`there is no ${kind} ${key}`);
     this.#store({ ...object, status: JSON.parse(JSON.stringify(status)) as Raw });
+  }
+
+  /** A new version of a VirtualService that no parser takes, for a process that never saw another. */
+  makeUnreadable(name: string, namespace = 'shop'): void {
+    const key = `${namespace}/${name}`;
+    for (const ip of this.vips(name, namespace)) this.#unreadableVips.set(ip as IpAddress, key);
+    this.#entries.delete(`VirtualService ${key}`);
+    this.#observed = ++this.#version;
+  }
+
+  makeReadable(name: string, spec: Raw, namespace = 'shop'): void {
+    this.#unreadableVips.clear();
+    this.service(name, spec, namespace);
   }
 
   remove(kind: Kind, key: string): void {
@@ -301,6 +316,7 @@ export class History {
       namespaceLabels: this.#namespaces,
       facts,
       version: String(this.#observed),
+      unreadableVips: this.#unreadableVips,
     };
   }
 }

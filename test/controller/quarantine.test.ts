@@ -170,6 +170,25 @@ describe('a controller that begins anew', () => {
     assert.deepEqual(history.vips('new'), [vip]);
   });
 
+  it('keeps from others what an object has that it cannot read, and gives it back', () => {
+    const history = new History();
+    history.pool('public', [`${vip}/32`]);
+    history.director('a');
+    history.service('old', ask);
+    history.settle({ directors: ['a'] });
+    history.makeUnreadable('old');
+    history.failOver();
+    history.service('new', ask);
+    history.settle({ directors: ['a'] });
+    assert.deepEqual(history.vips('new'), []);
+    assert.equal(history.condition('new', 'Accepted'), 'False AddressQuarantined');
+    history.makeReadable('old', ask);
+    history.settle({ directors: ['a'] });
+    assert.deepEqual(history.vips('old'), [vip]);
+    assert.equal(history.condition('old', 'Accepted'), 'True Accepted');
+    assert.equal(history.condition('new', 'Accepted'), 'False Conflicted');
+  });
+
   it('does not wait for directors that hold no VIP at all', () => {
     const history = new History();
     history.pool('public', [`${vip}/32`]);
