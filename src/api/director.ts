@@ -1,16 +1,10 @@
 import type * as z from 'zod';
-import { fields, flag, words } from './fields.ts';
+import { fields } from './fields.ts';
 import type { Immutable } from './immutable.ts';
 import type { Metadata, apiVersion } from './metadata.ts';
 
-export const directorSpecSchema = fields({
-  maintenance: fields({
-    drain: flag().default(true).describe('Whether traffic is led away from the director meanwhile.'),
-    reason: words('a note', 256).optional().describe('Why, for other people; any text.'),
-  })
-    .optional()
-    .describe('Present while people work on the node; remove it when they are done.'),
-});
+/** Nothing to be wished of a director yet: what it does follows from its node and from everybody's objects. */
+export const directorSpecSchema = fields({});
 
 export type DirectorSpec = Immutable<z.output<typeof directorSpecSchema>>;
 

@@ -44,6 +44,7 @@ function unknownFieldMessages(
   return keys.map((key) => {
     const hint = Object.hasOwn(hints, key) ? hints[key] : undefined;
     if (hint !== undefined) return hint;
+    if (known.length === 0) return 'is not a field here; no field is';
     const nearest = nearestWord(key, known);
     return nearest === undefined
       ? `is not a field here; known fields are ${known.join(', ')}`

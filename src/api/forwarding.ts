@@ -33,7 +33,8 @@ export const forwardingSchema = fields({
     .describe(
       'Let packets to the real servers leave with an address of the director, so that answers return through it ' +
         'wherever the real servers are; they no longer see the client address. Only with method NAT. ' +
-        'Default: false for static addresses.',
+        'Default: true where a RealServer finds pods (podSelector, serviceRef), whose answers would take another way; ' +
+        'false for static addresses.',
     ),
 });
 

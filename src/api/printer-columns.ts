@@ -208,13 +208,6 @@ export const directorColumns: readonly PrinterColumn[] = [
   age,
   reason,
   {
-    name: 'Maintenance',
-    type: 'string',
-    description: 'Why people work on the node, while they do.',
-    jsonPath: '.spec.maintenance.reason',
-    priority: 1,
-  },
-  {
     name: 'Version',
     type: 'string',
     description: 'Version of lvs-operator that runs there.',

@@ -6,37 +6,45 @@ import type { Uplink } from './types.ts';
 /** What one VirtualService adds to the packet rules. */
 export type PacketRulesPart = PacketRules;
 
-/** Depends on the real servers through their tunnels alone, so most edits of them leave the very same part. */
+/**
+ * Depends on the real servers through their tunnels and on whether any can be a pod, so most edits of them leave the
+ * very same part.
+ */
 export function computePacketRulesPart(
   filled: VirtualServiceDraft,
   template: VirtualServiceDraft,
-  uplinks: readonly Uplink[],
+  { uplinks, hasSourceNat }: { readonly uplinks: readonly Uplink[]; readonly hasSourceNat: boolean },
 ): PacketRulesPart {
   const mtus = filled.services.map((draft) => smallestTunnelMtu([draft], uplinks));
   const known = parts.get(template);
-  if (known !== undefined && known.mtus.every((mtu, index) => mtu === mtus[index])) return known.part;
-  const part = makePart(filled, mtus);
-  parts.set(template, { mtus, part });
+  if (known?.hasSourceNat === hasSourceNat && known.mtus.every((mtu, index) => mtu === mtus[index])) {
+    return known.part;
+  }
+  const part = makePart(filled, mtus, hasSourceNat);
+  parts.set(template, { mtus, hasSourceNat, part });
   return part;
 }
 
 const parts = new WeakMap<
   VirtualServiceDraft,
-  { readonly mtus: readonly (number | undefined)[]; readonly part: PacketRulesPart }
+  {
+    readonly mtus: readonly (number | undefined)[];
+    readonly hasSourceNat: boolean;
+    readonly part: PacketRulesPart;
+  }
 >();
 
 function makePart(
-  { resource, vips, services }: VirtualServiceDraft,
+  { vips, services }: VirtualServiceDraft,
   mtus: readonly (number | undefined)[],
+  hasSourceNat: boolean,
 ): PacketRulesPart {
   const claims: VipClaim[] = [];
   const sourceNat: SourceNatRule[] = [];
   const mssClamps: MssClamp[] = [];
-  const { forwarding } = resource.spec;
   for (const [index, draft] of services.entries()) {
     claims.push(...draft.claims);
-    // A static real server answers through the director or it would not be NAT, so the default is false.
-    if (forwarding.method === 'NAT' && forwarding.sourceNAT === true) {
+    if (hasSourceNat) {
       sourceNat.push(
         ...draft.claims.map(({ vip, protocol, port, endPort }) => ({ vip, protocol, port, endPort })),
       );

@@ -14,6 +14,7 @@ import { warnOfOnePacketAnswers } from './one-packet-answers.ts';
 import type { RealServerRules } from './real-server-join.ts';
 import { RefusalList } from './refusals.ts';
 import type { ServiceDraft, VirtualServiceDraft } from './service-draft.ts';
+import { usesSourceNat } from './source-nat.ts';
 import { computeForwardingNeeds, joinSysctlNeeds } from './sysctl-needs.ts';
 import type { ForwardingNeeds } from './sysctl-needs.ts';
 import type { DesiredState, DesiredStateInput, DesiredVirtualService, Refusal, Uplink } from './types.ts';
@@ -116,6 +117,7 @@ function fillDraft(
   };
   const refusals = new RefusalList();
   const served = enterRealServers(draft, group, rules, refusals);
+  const hasSourceNat = usesSourceNat(draft.resource, served);
   for (const service of draft.services) applyKernelWeights(service);
   const warnings = new RefusalList();
   warnOfTunnelMtu(draft, uplinks, warnings);
@@ -126,8 +128,8 @@ function fillDraft(
     slices: group.slices,
     refusals: refusals.list,
     warnings: warnings.list,
-    packetRules: computePacketRulesPart(draft, template, uplinks),
-    needs: computeForwardingNeeds(draft),
+    packetRules: computePacketRulesPart(draft, template, { uplinks, hasSourceNat }),
+    needs: computeForwardingNeeds(draft, hasSourceNat),
   };
 }
 

@@ -7,8 +7,11 @@ import type { DirectorFacts } from './types.ts';
 /** What one VirtualService asks of the host. */
 export type ForwardingNeeds = Omit<SysctlNeeds, 'hasRoutedIpv4Vips' | 'uplinks'>;
 
-export function computeForwardingNeeds({ resource, services }: VirtualServiceDraft): ForwardingNeeds {
-  const { method, sourceNAT } = resource.spec.forwarding;
+export function computeForwardingNeeds(
+  { resource, services }: VirtualServiceDraft,
+  hasSourceNat: boolean,
+): ForwardingNeeds {
+  const { method } = resource.spec.forwarding;
   const nat = { IPv4: false, IPv6: false };
   let hasTunnel = false;
   let hasDirectRouting = false;
@@ -26,7 +29,7 @@ export function computeForwardingNeeds({ resource, services }: VirtualServiceDra
     hasIpv6Nat: nat.IPv6,
     hasTunnel,
     hasDirectRouting,
-    hasSourceNat: method === 'NAT' && sourceNAT === true,
+    hasSourceNat,
   };
 }
 

@@ -92,7 +92,6 @@ describe('an API server and a director give the same verdict', () => {
       }),
     ],
     ['a Director', director()],
-    ['a Director in maintenance', director({ maintenance: {} })],
     ['a tunnel of one RealServer', realServer({ forwarding: { method: 'TUN', tunnel: {} } })],
   ] as const) {
     it(`${what} is accepted by both, with the same defaults`, () => {

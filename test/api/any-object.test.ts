@@ -144,16 +144,7 @@ describe('any object of the right shape', () => {
       ),
     })
     .map((spec) => realServerSlice(spec));
-  const directors = fc
-    .record({
-      maintenance: mostly(
-        fc.record({
-          drain: mostly(oneOf<unknown>(true, false, 1)),
-          reason: mostly(oneOf('why', 'x'.repeat(257))),
-        }),
-      ),
-    })
-    .map((spec) => director(spec));
+  const directors = fc.record({ maintenance: mostly(fc.constant({})) }).map((spec) => director(spec));
 
   const kinds = { virtualServices, realServers, slices, addressPools, directors };
   for (const [kind, objects] of Object.entries(kinds)) {

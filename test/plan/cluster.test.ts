@@ -265,3 +265,31 @@ describe('a VirtualService without real servers', () => {
     );
   });
 });
+
+describe('source NAT', () => {
+  const sourceNat = (forwarding: object | undefined, more: Partial<DesiredStateInput> = {}): boolean => {
+    const service = virtualService('web', forwarding === undefined ? {} : { forwarding });
+    const state = desire(
+      input({ virtualServices: [service], realServerSlices: [slice(app, ['10.244.1.5'])], ...more }),
+    );
+    const isTracked = state.packetRules.sourceNat.length > 0;
+    assert.equal(state.sysctls.get('net/ipv4/vs/conntrack') === '1', isTracked, 'conntrack goes with it');
+    return isTracked;
+  };
+
+  it('is the default where pods are found, and not for static addresses', () => {
+    assert.equal(sourceNat(undefined), true);
+    const fixed = realServer('fixed', 'web', ['10.0.0.5']);
+    const slices = [slice(fixed, [endpoint('10.0.0.5', { podUID: undefined })])];
+    assert.equal(sourceNat(undefined, { realServers: [fixed], realServerSlices: slices }), false);
+  });
+
+  it('is what people say, and nothing but NAT has it', () => {
+    assert.equal(sourceNat({ sourceNAT: false }), false);
+    assert.equal(sourceNat({ method: 'DR' }), false);
+  });
+
+  it('does not come and go with the endpoints', () => {
+    assert.equal(sourceNat(undefined, { realServerSlices: [] }), true);
+  });
+});
