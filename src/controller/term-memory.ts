@@ -54,7 +54,11 @@ export function beginTerm(view: ClusterView, nowMs: number): TermMemory {
     }
   }
   return {
-    allocations: allocationsFromStatuses(view.virtualServices.map(({ entry }) => entry.object)),
+    // Statuses of others, so the pools say which addresses can be believed.
+    allocations: allocationsFromStatuses(
+      view.virtualServices.map(({ entry }) => entry.object),
+      view.addressPools.map(({ entry }) => entry.object),
+    ),
     records,
     quarantine,
     horizon: { version: view.version, untilMs: nowMs + horizonLastsMs },
