@@ -8,7 +8,7 @@ import { loadLibc } from '../src/netlink/index.ts';
 import type { LabHost } from '../test/lab/host.ts';
 import { asKeepalived, asManifests, createContent, serviceManifest, serviceKey } from './content.ts';
 import type { ContentService } from './content.ts';
-import { DirectorProcess } from './director-process.ts';
+import { ProductProcess } from './product-process.ts';
 import { countTableEntries, onFreshHost } from './fresh-host.ts';
 import type { BenchmarkOptions } from './options.ts';
 import type { PartResult } from './report.ts';
@@ -185,11 +185,11 @@ async function measureEdits({ options, content, folder, progress }: Bench, host:
 async function onRunningDirector<T>(
   bench: Bench,
   configuration: string | undefined,
-  body: (host: LabHost, director: DirectorProcess, startMs: number) => Promise<T>,
+  body: (host: LabHost, director: ProductProcess, startMs: number) => Promise<T>,
 ): Promise<T> {
   return onFreshHost(async (host) => {
     const start = performance.now();
-    const director = DirectorProcess.start(host, {
+    const director = ProductProcess.start(host, {
       product: bench.options.product,
       manifests: path.join(bench.folder, 'manifests'),
       stateDirectory: mkdtempSync(path.join(bench.folder, 'state-')),

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { benchmarkCluster } from './cluster.ts';
 import { benchmarkDirector } from './director.ts';
 import type { BenchmarkOptions, Part } from './options.ts';
 import { benchmarkProgramming } from './programming.ts';
@@ -18,6 +19,7 @@ const benchmarks = {
   programming: benchmarkProgramming,
   director: benchmarkDirector,
   traffic: benchmarkTraffic,
+  cluster: benchmarkCluster,
 } satisfies Record<Part, typeof benchmarkProgramming>;
 const results: PartResult[] = [];
 for (const part of options.parts) results.push(await benchmarks[part](options, folder, progress));

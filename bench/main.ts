@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: speed and memory in one boot of the lab, side by side with ipvsadm and keepalived, as a table or,
- * with `-- --json`, for programs. `-- --quick` is a smoke size. `-- --part programming|director|traffic` runs one.
+ * with `-- --json`, for programs. `-- --quick` is a smoke size. `-- cluster` (or
+ * `programming`, `director`, `traffic`) runs one part.
  */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -16,21 +17,23 @@ import { formatReport, formatReportAsJson, type Report } from './report.ts';
 const resultFile = 'bench-report.json';
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...argv],
     options: {
       quick: { type: 'boolean' },
       json: { type: 'boolean' },
       part: { type: 'string', multiple: true },
     },
+    allowPositionals: true,
   });
-  const unknown = values.part?.find((part) => !parts.some((known) => known === part));
+  const asked = [...(values.part ?? []), ...positionals];
+  const unknown = asked.find((part) => !parts.some((known) => known === part));
   if (unknown !== undefined) throw new Error(`There is no part "${unknown}": ${parts.join(', ')}.`);
   const progress = (line: string) => process.stderr.write(`${line}\n`);
   ensureLabPackages(progress);
   const inside = await buildProduct({ entry: 'bench/inside.ts', outfile: 'build/bench/inside.mjs' });
 
-  const chosen = parts.filter((part) => values.part === undefined || values.part.includes(part));
+  const chosen = parts.filter((part) => asked.length === 0 || asked.includes(part));
   const needsProduct = chosen.some((part) => part !== 'programming');
   const options: BenchmarkOptions = {
     ...(values.quick === true
@@ -49,7 +52,7 @@ async function main(argv: readonly string[]): Promise<number> {
       onScratch: (folder) => {
         report = readReport(path.join(folder, resultFile));
       },
-      timeoutMs: 20 * 60_000,
+      timeoutMs: 30 * 60_000,
     },
   );
   if (result.outcome !== 'exited' || result.code !== 0 || report === undefined) {

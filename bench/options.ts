@@ -1,7 +1,10 @@
 import type { TableSize } from './content.ts';
 
-/** programming: the table alone. director: the whole product at that size. traffic: from start to first packet. */
-export const parts = ['programming', 'director', 'traffic'] as const;
+/**
+ * programming: the table alone. director: the whole product at that size. traffic: from start to first packet. cluster:
+ * controller and director at that size, from the API server's events to the kernel.
+ */
+export const parts = ['programming', 'director', 'traffic', 'cluster'] as const;
 export type Part = (typeof parts)[number];
 
 /** What the host asks of the program inside the lab. */

@@ -4,7 +4,7 @@ import { pairwiseRatios, summarize, type Summary } from './statistics.ts';
 export interface Measurement {
   readonly id: string;
   readonly title: string;
-  readonly unit: 'ms' | 'µs' | 'MB';
+  readonly unit: 'ms' | 'µs' | 'MB' | 'writes/min' | 'kB/min' | 'writes' | 'kB';
   readonly samples: readonly number[];
   readonly aim?: Aim;
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { layOutNetwork, type LabNetwork } from '../test/lab/network.ts';
-import { DirectorProcess } from './director-process.ts';
+import { ProductProcess } from './product-process.ts';
 import type { BenchmarkOptions } from './options.ts';
 import type { PartResult } from './report.ts';
 
@@ -80,14 +80,14 @@ async function timeFirstAnswer(
   if (server === undefined) throw new Error('the network has no real server');
   const work = mkdtempSync(path.join(folder, 'traffic-'));
   writeFileSync(path.join(work, 'service.yaml'), manifest(vip, server.rip4));
-  let director: DirectorProcess | undefined;
+  let director: ProductProcess | undefined;
   try {
     const running = server.spawn(evaluate(serverProgram));
     await firstLine(running.stdout);
     const client = network.client.spawn([...evaluate(clientProgram), vip]);
     await firstLine(client.stdout);
     const start = process.hrtime.bigint();
-    director = DirectorProcess.start(network.director, {
+    director = ProductProcess.start(network.director, {
       product: options.product,
       manifests: work,
       stateDirectory: mkdtempSync(path.join(folder, 'state-')),

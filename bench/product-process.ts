@@ -10,8 +10,8 @@ export interface DirectorOptions {
   readonly configuration?: string;
 }
 
-/** The bundled director as a process of a lab host, watched from outside through /proc. */
-export class DirectorProcess {
+/** The bundled product as a process, watched from outside through /proc. */
+export class ProductProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
   #log = '';
@@ -24,10 +24,16 @@ export class DirectorProcess {
     }
   }
 
-  static start(host: LabHost, options: DirectorOptions): DirectorProcess {
+  /** Watches what somebody else has started, with its output piped. */
+  static watch(child: ChildProcess): ProductProcess {
+    return new ProductProcess(child);
+  }
+
+  /** A director of manifests on a lab host. */
+  static start(host: LabHost, options: DirectorOptions): ProductProcess {
     const flags = ['--manifests', options.manifests, '--state-dir', options.stateDirectory];
     if (options.configuration !== undefined) flags.push('--config', options.configuration);
-    return new DirectorProcess(host.spawn([process.execPath, options.product, 'director', ...flags]));
+    return new ProductProcess(host.spawn([process.execPath, options.product, 'director', ...flags]));
   }
 
   /** The end of its log, for when something goes wrong. */
@@ -38,7 +44,7 @@ export class DirectorProcess {
   /** @throws Error with the end of its log once it has ended by itself. */
   checkAlive(): void {
     if (this.#child.exitCode === null && this.#child.signalCode === null) return;
-    throw new Error(`the director ended with status ${this.#child.exitCode}; its log ends:\n${this.#log}`);
+    throw new Error(`the process ended with status ${this.#child.exitCode}; its log ends:\n${this.#log}`);
   }
 
   /** Milliseconds of CPU that all of its threads have used, to the nanosecond (unlike /proc/PID/stat). */
