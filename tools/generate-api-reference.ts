@@ -43,9 +43,7 @@ kind: Director
 metadata:
   # The name of its node.
   name: node-a
-spec:
-  maintenance:
-    reason: New network card, until noon.
+spec: {}
 `,
   DirectorConfiguration: `apiVersion: ${apiVersion}
 kind: DirectorConfiguration
@@ -112,10 +110,16 @@ ${renderResource(reference)}
 
 ${renderExamples(kind).join('\n\n')}
 
-| Field | Type | Default | Limits | Meaning |
+${renderFields(rows)}${renderRules(reference)}${renderStatus(reference)}`;
+}
+
+/** Nothing for a kind in which nothing can be set. */
+function renderFields(rows: readonly FieldRow[]): string {
+  if (rows.length === 0) return '';
+  return `| Field | Type | Default | Limits | Meaning |
 | --- | --- | --- | --- | --- |
 ${rows.map(renderRow).join('\n')}
-${renderRules(reference)}${renderStatus(reference)}`;
+`;
 }
 
 function renderRules({ rules }: KindReference): string {

@@ -118,7 +118,7 @@ export const kindDescriptions: readonly KindDescription[] = [
     scope: 'Cluster',
     purpose:
       'A Director is a node that runs IPVS, under the name of the node. The director itself makes the object and ' +
-      'reports in its status; the spec is for people.',
+      'reports in its status; there is nothing to set in its spec yet.',
     spec: directorSpecSchema.prefault({}),
     status: directorStatusSchema,
     rules: [],
