@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { realServerSliceType, realServerType, virtualServiceType } from '../../src/cluster/index.ts';
 import { sendRequests, startRequests } from '../lab/traffic.ts';
@@ -150,5 +151,41 @@ describe('a tenant who wants too much', () => {
     );
     const counts = await sendRequests(rig.network.client, { host: vip, port, count: 5, timeoutMs: 500 });
     assert.equal(counts.answered, 0);
+  });
+});
+
+describe('the rights in docs/rbac.md', () => {
+  /** `who resource verb`, of the table. */
+  function granted(): ReadonlySet<string> {
+    const rows = [
+      ...readFileSync('docs/rbac.md', 'utf8').matchAll(/^\| (\w+) \| `([^`]+)`[^|]*\| ([a-z, ]+) \|$/gm),
+    ];
+    return new Set(
+      rows.flatMap(([, who, resource = '', verbs = '']) =>
+        verbs
+          .split(', ')
+          .map((verb) => `${who} ${resource.replace(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+\//, '')} ${verb}`),
+      ),
+    );
+  }
+
+  it('are all that controller and director have asked for above', () => {
+    const rights = granted();
+    assert.ok(rights.size > 40);
+    const asked = rig.cluster.server.requests.flatMap(({ userAgent, resource, verb, path }) => {
+      const who = /controller/.test(userAgent)
+        ? 'controller'
+        : /director/.test(userAgent)
+          ? 'director'
+          : undefined;
+      const of = /\/status(?:\?|$)/.test(path) ? `${resource}/status` : resource;
+      return who === undefined ? [] : [`${who} ${of} ${verb}`];
+    });
+    assert.ok(new Set(asked).size > 15);
+    assert.deepEqual(
+      [...new Set(asked)].filter((right) => !rights.has(right)),
+      [],
+    );
+    console.log('never asked for here:', [...rights].filter((right) => !asked.includes(right)).join(', '));
   });
 });
