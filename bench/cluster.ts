@@ -1,6 +1,6 @@
 /** Controller and director at size, with an API server in this process: from an event to the kernel, and what it costs. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,7 +8,8 @@ import { parseIpAddress } from '../src/base/index.ts';
 import { podType, realServerSliceType, realServerType, virtualServiceType } from '../src/cluster/index.ts';
 import { formatRealServerKey, IpvsClient } from '../src/ipvs/index.ts';
 import { loadLibc } from '../src/netlink/index.ts';
-import { LabCluster } from '../test/lab/cluster.ts';
+import { makeCertificate } from '../test/kube/certificates.ts';
+import { LabCluster, labApiServerPort } from '../test/lab/cluster.ts';
 import type { LabHost } from '../test/lab/host.ts';
 import { createContent, serviceKey } from './content.ts';
 import type { ContentService } from './content.ts';
@@ -39,7 +40,9 @@ export function benchmarkCluster(
   progress: (line: string) => void,
 ): Promise<PartResult> {
   return onFreshHost(async (host) => {
-    const cluster = await LabCluster.start(host);
+    const certificate = makeCertificate('bench');
+    makeServiceAccount(certificate.cert);
+    const cluster = await LabCluster.start(host, { tls: certificate });
     const content = createContent(options);
     const entries = content.length * (options.realServers + 1);
     const bench = { options, content, entries, folder, host, cluster, progress };
@@ -190,22 +193,32 @@ function putPod({ server }: LabCluster, { service, pod, rip, isReady, isTerminat
   });
 }
 
-function startController({ options, cluster }: Bench): ProductProcess {
-  const argv = [
-    options.product,
-    'controller',
-    '--kubeconfig',
-    cluster.ownKubeconfig,
-    '--namespace',
-    'default',
-  ];
-  return ProductProcess.watch(spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] }));
+/**
+ * Both find the API server as in a pod: a kubeconfig would load a library for it, and with it some 50 MB. `/run` is the
+ * lab's own.
+ */
+function makeServiceAccount(certificate: string): void {
+  const folder = '/run/secrets/kubernetes.io/serviceaccount';
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}/token`, 'bench');
+  writeFileSync(`${folder}/ca.crt`, certificate);
+  writeFileSync(`${folder}/namespace`, 'default');
 }
 
-function startDirector({ options, cluster, folder, host }: Bench): ProductProcess {
+function podEnvironment(port: string) {
+  return { ...process.env, KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: port };
+}
+
+function startController({ options, cluster }: Bench): ProductProcess {
+  const argv = [options.product, 'controller', '--namespace', 'default'];
+  const env = podEnvironment(new URL(cluster.server.url).port);
+  return ProductProcess.watch(spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'], env }));
+}
+
+function startDirector({ options, folder, host }: Bench): ProductProcess {
   const state = mkdtempSync(path.join(folder, 'state-'));
-  const flags = ['--node-name', nodeName, '--kubeconfig', cluster.kubeconfig, '--state-dir', state];
-  return ProductProcess.watch(host.spawn([process.execPath, options.product, 'director', ...flags]));
+  const argv = [process.execPath, options.product, 'director', '--node-name', nodeName, '--state-dir', state];
+  return ProductProcess.watch(host.spawn(argv, { env: podEnvironment(String(labApiServerPort)) }));
 }
 
 async function waitForSlices({ cluster, content, options }: Bench): Promise<number> {

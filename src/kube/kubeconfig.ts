@@ -32,7 +32,7 @@ export function kubeconfigCredentials(options: KubeconfigOptions): CredentialSou
 
 async function parseKubeconfig(text: string, options: KubeconfigOptions): Promise<KubeConfig> {
   // client-node costs memory and time at the moment of its import: only who has a kubeconfig pays.
-  const clientNode = await import('@kubernetes/client-node');
+  const clientNode = await import('./client-node.ts');
   const config = new clientNode.KubeConfig();
   try {
     config.loadFromString(text);

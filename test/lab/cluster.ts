@@ -10,12 +10,13 @@ import { connectCluster } from '../../src/cluster/index.ts';
 import type { ClusterConnection } from '../../src/cluster/index.ts';
 import { systemTimers } from '../../src/kube/index.ts';
 import { startApiServer } from '../apiserver/start-api-server.ts';
-import type { ApiServer } from '../apiserver/start-api-server.ts';
+import type { ApiServer, ApiServerOptions } from '../apiserver/start-api-server.ts';
 import { ClusterObjects } from '../cluster/cluster-objects.ts';
 import type { LabHost } from './host.ts';
 import { LabSockets } from './sockets.ts';
 
-const port = 6443;
+/** Where hosts find the API server, on their loopback address. */
+export const labApiServerPort = 6443;
 
 export class LabCluster {
   readonly server: ApiServer;
@@ -33,7 +34,9 @@ export class LabCluster {
     this.#host = host;
     const folder = mkdtempSync(join(tmpdir(), 'cluster-'));
     this.kubeconfig = join(folder, 'config');
-    writeFileSync(this.kubeconfig, server.kubeconfig().replace(server.url, `http://127.0.0.1:${port}`));
+    const url = new URL(server.url);
+    url.port = String(labApiServerPort);
+    writeFileSync(this.kubeconfig, server.kubeconfig().replace(server.url, url.origin));
     this.ownKubeconfig = join(folder, 'own');
     writeFileSync(this.ownKubeconfig, server.kubeconfig());
     this.#connection = connectCluster({
@@ -46,8 +49,8 @@ export class LabCluster {
     this.objects = new ClusterObjects(this.#connection.client);
   }
 
-  static async start(host: LabHost): Promise<LabCluster> {
-    const cluster = new LabCluster(await startApiServer(), host);
+  static async start(host: LabHost, options: ApiServerOptions = {}): Promise<LabCluster> {
+    const cluster = new LabCluster(await startApiServer(options), host);
     await cluster.accept();
     return cluster;
   }
@@ -56,7 +59,7 @@ export class LabCluster {
   async accept(): Promise<void> {
     const { port: target } = new URL(this.server.url);
     this.#relay = new LabSockets();
-    await this.#relay.serve(this.#host, 'TCP', port, {
+    await this.#relay.serve(this.#host, 'TCP', labApiServerPort, {
       address: '127.0.0.1',
       onConnection: (socket) => {
         const upstream = net.connect(Number(target), '127.0.0.1');
