@@ -192,7 +192,7 @@ const event = struct({
   reason: text,
   regarding: objectReference,
   related: objectReference,
-  note: { ...text, maxLength: 1024 },
+  note: text,
   type: text,
   deprecatedSource: source,
   deprecatedFirstTimestamp: { ...time, nullable: true },

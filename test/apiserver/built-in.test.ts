@@ -134,6 +134,61 @@ onEveryServer('built-in kinds', (server) => {
     });
   }
 
+  const factOf = (fields: object) => ({
+    metadata: { name: 'fact' },
+    eventTime: '2026-01-01T00:00:00.000000Z',
+    reportingController: 'lvs-operator.io/controller',
+    reportingInstance: 'controller-0',
+    action: 'Allocate',
+    reason: 'AddressAssigned',
+    note: 'It has 192.0.2.1.',
+    type: 'Normal',
+    regarding: { kind: 'VirtualService', name: 'web', namespace: server.namespace, uid: 'fact' },
+    ...fields,
+  });
+  const facts: readonly [what: string, fields: object, problems: readonly string[]][] = [
+    ['of no time', { eventTime: null }, ['eventTime: Required value']],
+    ['of another type', { type: 'Bad' }, ['type: Invalid value: "": has invalid value: Bad']],
+    ['by nobody', { reportingController: undefined }, ['reportingController: Required value']],
+    [
+      'without action, reason and instance',
+      { action: '', reason: '', reportingInstance: '' },
+      ['reportingInstance: Required value', 'action: Required value', 'reason: Required value'],
+    ],
+    [
+      'that is told at length',
+      { note: 'a'.repeat(1025) },
+      ['message: Invalid value: "": can have at most 1024 characters'],
+    ],
+    [
+      'that is a series of one',
+      { series: { count: 1 } },
+      ['series.count: Invalid value: "": should be at least 2', 'series.lastObservedTime: Required value'],
+    ],
+    [
+      'about what has no namespace, outside of default',
+      { regarding: { kind: 'AddressPool', name: 'p', uid: 'u' } },
+      ['involvedObject.namespace: Invalid value: "": does not match event.namespace'],
+    ],
+  ];
+  for (const [what, fields, problems] of facts) {
+    it(`refused: an event ${what}`, async () => {
+      const { status, body } = await ask(server, 'POST', events, factOf(fields));
+      assert.equal(status, 422);
+      for (const problem of problems) assert.ok(body.message.includes(problem), body.message);
+    });
+  }
+
+  it('an event is a fact, and only its series grows', async () => {
+    await ask(server, 'POST', events, factOf({}));
+    const patch = (fields: object) => ask(server, 'PATCH', `${events}/fact`, fields, 'merge');
+    const series = { count: 2, lastObservedTime: '2026-01-01T00:01:00.000000Z' };
+    assert.equal((await patch({ series })).status, 200);
+    const { status, body } = await patch({ note: 'It had 192.0.2.1.' });
+    assert.equal(status, 422);
+    assert.match(body.message, /message: Invalid value: "It had 192\.0\.2\.1\.": field is immutable/);
+  });
+
   it('an event is the same in both of its groups', async () => {
     const regarding = { kind: 'VirtualService', name: 'web', namespace: server.namespace, uid: 'u' };
     const event = {

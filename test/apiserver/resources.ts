@@ -14,6 +14,7 @@ import {
 import type { FieldProblem } from './api-error.ts';
 import { ruleProblems } from './cel-rules.ts';
 import { onCreate } from './built-in-types.ts';
+import { eventProblems } from './event-rules.ts';
 import { applyConfiguration, ownUpdate } from './managed-fields.ts';
 import type { Manager } from './managed-fields.ts';
 import { assertMetadataTypes, metadataProblems } from './metadata-rules.ts';
@@ -412,6 +413,7 @@ export class Resources {
     const structure = structureProblems(type.schema, object);
     problems.push(...structure);
     if (type.isCustom) problems.push(...ruleProblems(type.schema, object, structure));
+    if (type.group === 'events.k8s.io') problems.push(...eventProblems(object, before));
     if (problems.length > 0) throw invalid(type.kind, type.group, metadata.name, problems);
   }
 
