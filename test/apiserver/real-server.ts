@@ -45,6 +45,9 @@ class Run implements RealServer {
   constructor(assets: string) {
     this.#assets = assets;
     process.once('exit', (code) => this.#leave(code));
+    // Whoever ends the test by a signal ends what it started: without this, `exit` would not happen.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.once(signal, () => process.exit(1));
   }
 
   async start(): Promise<RealServer> {
