@@ -83,7 +83,7 @@ async function measureAll(bench: Bench): Promise<Measurement[]> {
       samples: [value],
     });
     return [
-      one('cluster-first', `controller: ${size} slices and statuses from nothing`, 'ms', firstMs),
+      one('cluster-first', `controller: slices for ${size} from nothing`, 'ms', firstMs),
       one('cluster-director', `director: start to ${size} programmed`, 'ms', directorMs),
       {
         id: 'cluster-event',
