@@ -11,6 +11,9 @@ import type { Residence } from './residence.ts';
 /**
  * The part of its share that a server with a backlog gets, so that the backlog is gone within seconds.
  *
+ * Two measures, of which the smaller counts: the seconds that the backlog is worth, which tells how much is too much at
+ * once, and how much longer than usual a connection stays, which also sees the small backlog of short requests.
+ *
  * @param typicalMs what a connection takes at a server that is well; twice as much is no backlog
  */
 export function drainFactor(residence: Residence, typicalMs: number): number {
@@ -19,12 +22,17 @@ export function drainFactor(residence: Residence, typicalMs: number): number {
   const backlogSeconds = active / completionsPerSecond - (2 * typicalMs) / 1000;
   // Where requests themselves take seconds, a backlog is counted in requests and not in seconds.
   const withinSeconds = Math.max(shortestDrainSeconds, (5 * typicalMs) / 1000);
-  return Math.min(1, Math.max(smallestPart, 1 - backlogSeconds / withinSeconds));
+  const bySeconds = Math.max(smallestPart, 1 - backlogSeconds / withinSeconds);
+  const byResidence = Math.max(smallestByResidence, Math.sqrt((crowdedFrom * typicalMs) / residenceMs));
+  return Math.min(1, bySeconds, byResidence);
 }
 
 /** One step of the controller: what it does about a backlog shows in the next one. */
 const shortestDrainSeconds = 5;
 const smallestPart = 0.1;
+/** Chance alone makes connections stay twice as long at one server as at another, in a busy pool. */
+const crowdedFrom = 3;
+const smallestByResidence = 0.5;
 /** Below this factor a server counts as one that works at its full capacity. */
 export const saturatedBelow = 0.9;
 
@@ -51,7 +59,7 @@ export function capAtCompletions(
     if (member === undefined) continue;
     const level = (share(index) / (1 - taken)) * others;
     const most = level / Math.max(1e-9, member.trace.relative);
-    if (most < member.backoff) member.backoff = Math.max(most, member.backoff / 2);
+    if (most < member.backoff) member.backoff = Math.max(most, member.backoff / 4);
   }
 }
 

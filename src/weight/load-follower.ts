@@ -23,9 +23,9 @@ export interface LoadFollowerOptions {
  *
  *   relative   what it completes per CPU, against the pool's mean (the prior until that is learnt)
  *   backoff    no more than it completes, found while it had a backlog; given back slowly
- *   drain      less for as long as there is a backlog
+ *   drain      less for as long as there is a backlog (both only under wrr, which sees none itself)
  *   wanted     the product, within minPercent and maxPercent of the base
- *   level      no step larger than half as much again, or down to half
+ *   level      no step larger than half as much again, or down to half; to a quarter with a backlog
  *   ramp       a new or recovered server begins with a tenth and has its whole share after a minute
  *   weight     a whole number; written when it moved by a tenth and the budget of writes allows
  *
@@ -95,9 +95,10 @@ export class LoadFollower implements PolicyEngine {
       trace.typicalResidenceMs = pool?.typicalMs;
       trace.active = residence.active;
       trace.arrivalsPerSecond = residence.arrivalsPerSecond;
-      trace.drain = isBlind ? 1 : drainFactor(residence, pool.typicalMs);
-      const isSaturated = trace.drain < saturatedBelow;
-      if (isSaturated && !this.#options.isLeastConnection) saturated.add(index);
+      // wlc and sed see a backlog themselves, at the next connection and not after seconds.
+      const isSeen = isBlind || this.#options.isLeastConnection;
+      trace.drain = isSeen ? 1 : drainFactor(residence, pool.typicalMs);
+      if (trace.drain < saturatedBelow) saturated.add(index);
       else if (trace.isFresh && trace.estimate !== undefined) member.backoff *= giveBackTrusted ** steps;
       else if (!isBlind && hasSomeToSpare(residence, pool)) member.backoff *= giveBack ** steps;
     }
@@ -122,7 +123,10 @@ export class LoadFollower implements PolicyEngine {
       const isHeld = isIdle && member.level !== undefined;
       const product = (trace.relative * trace.wish * trace.drain * trace.backoff) / meanBackoff;
       if (!isHeld) trace.wanted = clamp(product, trace.lower, trace.upper);
-      member.level = limitStep(member.level, trace.wanted, elapsedMs);
+      member.level = limitStep(member.level, trace.wanted, {
+        elapsedMs,
+        isSaturated: trace.drain < saturatedBelow,
+      });
       // When all are new there is nobody to spare them.
       trace.ramp = (ramps[index] ?? 1) / fullest;
       trace.level = member.level * trace.ramp;

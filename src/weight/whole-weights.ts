@@ -2,12 +2,17 @@
 
 /**
  * No server's share grows faster than this, or shrinks faster than to half: what a sample says is old, and the step
- * after it sees what came of the first.
+ * after it sees what came of the first. A backlog is no sample but a fact, and may be answered sooner.
  */
-export function limitStep(level: number | undefined, wanted: number, elapsedMs: number): number {
+export function limitStep(
+  level: number | undefined,
+  wanted: number,
+  { elapsedMs, isSaturated }: { readonly elapsedMs: number; readonly isSaturated: boolean },
+): number {
   if (level === undefined || level <= 0) return wanted;
   const steps = Math.min(mostSteps, elapsedMs / 5000);
-  return Math.min(Math.max(wanted, level / 2 ** steps), level * 1.5 ** steps);
+  const least = level / (isSaturated ? 4 : 2) ** steps;
+  return Math.min(Math.max(wanted, least), level * 1.5 ** steps);
 }
 
 /** After a pause of the controller, no leap. */

@@ -3,7 +3,7 @@ import { isWorthWriting, wholeWeight } from './whole-weights.ts';
 
 /**
  * Which of the weights that moved are written now. Each write is an object in the API server, a netlink message on
- * every director and, under wrr, a return to the first server, so they are rationed: 1.25 a minute for each server in
+ * every director and, under wrr, a return to the first server, so they are rationed: 1.15 a minute for each server in
  * the long run. The fewer are left, the further a weight must have moved; who moved furthest comes first.
  *
  * At the start there is plenty, because nobody knows yet which weights are right.
@@ -34,9 +34,9 @@ export class WriteBudget {
   }
 }
 
-const perServerAndMinute = 1.25;
+const perServerAndMinute = 1.15;
 /** A pool of two or four must be able to answer to something that happens. */
 const leastPerMinute = 12;
-const startPerServer = 10;
+const startPerServer = 5;
 /** By a third, as a logarithm. */
 const farWhenEmpty = 0.3;

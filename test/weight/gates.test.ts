@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { controlled, fixedWeights, oracle, perfectAtStart } from '../../bench/weights/contenders.ts';
-import { createRandom } from '../../bench/weights/random.ts';
-import { usualEvents, usualMetrics } from '../../bench/weights/scenario.ts';
+import { createScenario } from '../../bench/weights/pools.ts';
+import { usualMetrics } from '../../bench/weights/scenario.ts';
 import type { PoolEvent, Scenario } from '../../bench/weights/scenario.ts';
 import { simulate } from '../../bench/weights/simulate.ts';
 import type { Outcome } from '../../bench/weights/simulate.ts';
@@ -12,29 +12,8 @@ import type { Outcome } from '../../bench/weights/simulate.ts';
  * server and a slow leak: p99 beside that of an oracle that knows every capacity at every second.
  */
 
-const cores = [0.5, 1, 1, 2, 2, 4];
-
 function scenario(scheduler: 'wrr' | 'wlc', load: number, more: Partial<Scenario> = {}): Scenario {
-  const random = createRandom(77);
-  const pool = Array.from({ length: 16 }, (_, index) => ({
-    cores: cores[Math.floor(random() * cores.length)] ?? 1,
-    speed: 0.7 + 0.6 * random(),
-    ...(index === 15 ? { joinsAt: 300 } : {}),
-  }));
-  return {
-    scheduler,
-    pool,
-    distribution: 'exponential',
-    requestSeconds: 0.05,
-    load,
-    seconds: 600,
-    warmUpSeconds: 0,
-    seed: 13,
-    events: usualEvents(pool),
-    metrics: usualMetrics,
-    closedSeconds: 120,
-    ...more,
-  };
+  return createScenario({ scheduler, load, mix: 1, distribution: 'exponential', seconds: 600, ...more });
 }
 
 function follow(of: Scenario): Outcome {
