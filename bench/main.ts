@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: speed and memory in one boot of the lab, side by side with ipvsadm and keepalived, as a table or,
  * with `-- --json`, for programs. `-- --quick` is a smoke size. `-- cluster` (or
- * `programming`, `director`, `traffic`) runs one part.
+ * `programming`, `director`, `traffic`) runs one part. `-- weights` is another benchmark: weights that follow the load,
+ * on simulated servers, without the lab; `-- weights --plot FILE` draws it.
  */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -10,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { bootLab, describeLabResult } from '../test/lab/kernel.ts';
 import { ensureLabPackages, LabUnavailable } from '../test/lab/packages.ts';
 import { buildProduct } from '../tools/build.ts';
+import { benchmarkWeights } from './weights/benchmark.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { parts } from './options.ts';
 import { formatReport, formatReportAsJson, type Report } from './report.ts';
@@ -23,12 +25,25 @@ async function main(argv: readonly string[]): Promise<number> {
       quick: { type: 'boolean' },
       json: { type: 'boolean' },
       part: { type: 'string', multiple: true },
+      plot: { type: 'string' },
     },
     allowPositionals: true,
   });
   const asked = [...(values.part ?? []), ...positionals];
+  if (asked.includes('weights')) {
+    if (asked.length > 1) throw new Error('"weights" is a benchmark of its own: name no part beside it.');
+    const report = benchmarkWeights({
+      isQuick: values.quick === true,
+      isJson: values.json === true,
+      plotFile: values.plot,
+      progress: (line) => process.stderr.write(`${line}\n`),
+    });
+    process.stdout.write(`${report}\n`);
+    return 0;
+  }
+  if (values.plot !== undefined) throw new Error('--plot belongs to "weights".');
   const unknown = asked.find((part) => !parts.some((known) => known === part));
-  if (unknown !== undefined) throw new Error(`There is no part "${unknown}": ${parts.join(', ')}.`);
+  if (unknown !== undefined) throw new Error(`There is no part "${unknown}": ${parts.join(', ')}, weights.`);
   const progress = (line: string) => process.stderr.write(`${line}\n`);
   ensureLabPackages(progress);
   const inside = await buildProduct({ entry: 'bench/inside.ts', outfile: 'build/bench/inside.mjs' });
