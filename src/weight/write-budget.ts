@@ -4,7 +4,8 @@ import { isWorthWriting, wholeWeight } from './whole-weights.ts';
 /**
  * Which of the weights that moved are written now. Each write is an object in the API server, a netlink message on
  * every director and, under wrr, a return to the first server, so they are rationed: 1.15 a minute for each server in
- * the long run. The fewer are left, the further a weight must have moved; who moved furthest comes first.
+ * the long run. What a move is worth goes by how far it is and by how large the server is; the fewer writes are left, the
+ * more a move must be worth, and the worthiest come first.
  *
  * At the start there is plenty, because nobody knows yet which weights are right.
  */
@@ -16,17 +17,19 @@ export class WriteBudget {
     const full = perMinute / 2;
     const refilled = (this.#left ?? startPerServer * members.length) + (perMinute * elapsedMs) / 60_000;
     let left = Math.min(refilled, Math.max(full, this.#left ?? Infinity));
-    const moved: [distance: number, member: Member][] = [];
+    const moved: [worth: number, member: Member][] = [];
+    const mean = members.reduce((sum, { trace }) => sum + trace.exactWeight, 0) / members.length;
     for (const member of members) {
       const { exactWeight } = member.trace;
       const known = member.advised ?? member.server.currentWeight;
       member.advised = known ?? wholeWeight(exactWeight);
-      if (known !== undefined && isWorthWriting(exactWeight, known))
-        moved.push([Math.abs(Math.log(wholeWeight(exactWeight) / Math.max(1, known))), member]);
+      if (known === undefined || !isWorthWriting(exactWeight, known)) continue;
+      const [low, high] = [known, wholeWeight(exactWeight)].toSorted((a, b) => a - b);
+      moved.push([(Math.log((high ?? 1) / Math.max(1, low ?? 1)) * (high ?? 1)) / mean, member]);
     }
     moved.sort(([a], [b]) => b - a);
-    for (const [distance, member] of moved) {
-      if (left < 1 || distance < farWhenEmpty * (1 - left / full)) break;
+    for (const [worth, member] of moved) {
+      if (left < 1 || worth < worthWhenEmpty * (1 - left / full)) break;
       left--;
       member.advised = wholeWeight(member.trace.exactWeight);
     }
@@ -37,6 +40,6 @@ export class WriteBudget {
 const perServerAndMinute = 1.15;
 /** A pool of two or four must be able to answer to something that happens. */
 const leastPerMinute = 12;
-const startPerServer = 5;
-/** By a third, as a logarithm. */
-const farWhenEmpty = 0.3;
+const startPerServer = 8;
+/** As much as a server of mean size that moves by a third. */
+const worthWhenEmpty = 0.3;
