@@ -9,8 +9,6 @@ import {
 } from '../../src/cluster/index.ts';
 import type { KubeClient, KubeObject, ResourceType } from '../../src/kube/index.ts';
 
-const apiVersion = 'networking.lvs-operator.io/v1alpha1';
-
 type Body = Readonly<Record<string, unknown>>;
 
 export interface TestEndpoint {
@@ -23,27 +21,29 @@ export interface TestEndpoint {
 
 export class ClusterObjects {
   readonly #client: KubeClient;
+  readonly #namespace: string;
 
-  constructor(client: KubeClient) {
+  constructor(client: KubeClient, namespace = 'default') {
     this.#client = client;
+    this.#namespace = namespace;
   }
 
   create(type: ResourceType, name: string, body: Body): Promise<KubeObject> {
     return this.#client.create(type, {
-      apiVersion: type.group === '' ? 'v1' : apiVersion,
+      apiVersion: type.group === '' ? type.version : `${type.group}/${type.version}`,
       kind: type.kind,
-      metadata: placeOf(type, name),
+      metadata: this.#placeOf(type, name),
       ...body,
     });
   }
 
   get(type: ResourceType, name: string): Promise<KubeObject> {
-    return this.#client.get(type, placeOf(type, name));
+    return this.#client.get(type, this.#placeOf(type, name));
   }
 
   /** A merge patch of the object, or of its status. */
   async patch(type: ResourceType, name: string, patch: unknown, subresource?: 'status'): Promise<void> {
-    const space = type.isNamespaced ? '/namespaces/default' : '';
+    const space = type.isNamespaced ? `/namespaces/${this.#namespace}` : '';
     const base = type.group === '' ? '/api/v1' : `/apis/${type.group}/${type.version}`;
     await this.#client.transport.request({
       method: 'PATCH',
@@ -55,13 +55,13 @@ export class ClusterObjects {
 
   async remove(type: ResourceType, name: string): Promise<void> {
     const { metadata } = await this.get(type, name);
-    await this.#client.delete(type, placeOf(type, name), metadata.uid ?? '');
+    await this.#client.delete(type, this.#placeOf(type, name), metadata.uid ?? '');
   }
 
   /** A pod that runs on a node and is ready. */
   async createPod(name: string, address: string, labels: Readonly<Record<string, string>>): Promise<void> {
     await this.create(podType, name, {
-      metadata: { ...placeOf(podType, name), labels },
+      metadata: { ...this.#placeOf(podType, name), labels },
       spec: { nodeName: 'worker', containers: [{ name: 'web', image: 'web' }] },
     });
     const conditions = [{ type: 'Ready', status: 'True' }];
@@ -82,7 +82,7 @@ export class ClusterObjects {
   async #deletePod(name: string, gracePeriodSeconds: number): Promise<void> {
     await this.#client.transport.request({
       method: 'DELETE',
-      path: `/api/v1/namespaces/default/pods/${name}`,
+      path: `/api/v1/namespaces/${this.#namespace}/pods/${name}`,
       body: { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds },
     });
   }
@@ -121,12 +121,12 @@ export class ClusterObjects {
   async setEndpoints(name: string, endpoints: readonly TestEndpoint[]): Promise<void> {
     await this.patch(realServerSliceType, `${name}-1`, { spec: { endpoints: endpoints.map(podEndpoint) } });
   }
+
+  #placeOf(type: ResourceType, name: string): { name: string; namespace?: string } {
+    return type.isNamespaced ? { name, namespace: this.#namespace } : { name };
+  }
 }
 
 function podEndpoint(endpoint: TestEndpoint): Body {
   return { phase: 'Serving', podUID: `uid-${endpoint.address}`, ...endpoint };
-}
-
-function placeOf(type: ResourceType, name: string): { name: string; namespace?: string } {
-  return type.isNamespaced ? { name, namespace: 'default' } : { name };
 }

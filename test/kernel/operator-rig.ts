@@ -13,6 +13,8 @@ import { clusterPool } from './director-objects.ts';
 
 const nodeName = 'n1';
 const port = 80;
+/** The namespace of another tenant. */
+export const neighbour = 'neighbour';
 
 /**
  * All of it together: an API server, the controller beside it, a director on a host, and pods, each a real server that
@@ -36,7 +38,7 @@ export class OperatorRig {
 
   static async start(realServers: number): Promise<OperatorRig> {
     const network = await layOutNetwork({ realServers });
-    const cluster = await LabCluster.start(network.director);
+    const cluster = await LabCluster.start(network.director, { namespaces: [neighbour] });
     const rig = new OperatorRig(network, cluster);
     await cluster.objects.createNode(nodeName, { 'networking.lvs-operator.io/director': '' });
     await cluster.objects.patch(

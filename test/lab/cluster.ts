@@ -55,6 +55,11 @@ export class LabCluster {
     return cluster;
   }
 
+  /** The objects of another namespace. */
+  objectsIn(namespace: string): ClusterObjects {
+    return new ClusterObjects(this.#connection.client, namespace);
+  }
+
   /** The host reaches the API server. */
   async accept(): Promise<void> {
     const { port: target } = new URL(this.server.url);
