@@ -20,7 +20,7 @@ export async function runInOwnLab(run: FileRun, options: NativeOptions): Promise
   try {
     const argv = [process.execPath, ...nodeTestArguments(reporter, bundle, options.namePattern)];
     const result = await bootLab(
-      { argv },
+      { argv, env: settingsOfTests() },
       {
         timeoutMs: options.timeoutMs,
         signal: options.signal,
@@ -36,6 +36,15 @@ export async function runInOwnLab(run: FileRun, options: NativeOptions): Promise
   } catch (error) {
     return { isClean: false, how: `found no lab to run in: ${messageOf(error)}` };
   }
+}
+
+/** What people set for a run, such as LVS_OUTAGE_SECONDS: a lab has an environment of its own and inherits nothing. */
+function settingsOfTests(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) =>
+      name.startsWith('LVS_') && value !== undefined ? [[name, value]] : [],
+    ),
+  );
 }
 
 function messageOf(error: unknown): string {
