@@ -17,7 +17,7 @@ export interface CelRule {
   /** The field below `at` that is to blame, such as `.endPort`. */
   readonly fieldPath?: string;
   /** How the API server classes the refusal; `FieldValueInvalid` if omitted. */
-  readonly reason?: 'FieldValueRequired' | 'FieldValueForbidden' | 'FieldValueDuplicate';
+  readonly reason?: 'FieldValueRequired' | 'FieldValueForbidden';
 }
 
 /** What a validation looks like inside a schema. */

@@ -14,5 +14,4 @@ export const duplicatePortNameCel: CelRule = {
   at: ['spec', 'ports'],
   rule: 'self.all(p, !has(p.name) || self.exists_one(q, has(q.name) && q.name == p.name))',
   message: 'Port names are unique.',
-  reason: 'FieldValueDuplicate',
 };

@@ -24,7 +24,6 @@ export const virtualServiceRules: readonly ResourceRule<VirtualServiceSpec>[] = 
           'self.all(a, !has(a.ip) || !isIP(a.ip) || ' +
           'self.exists_one(b, has(b.ip) && isIP(b.ip) && ip(b.ip) == ip(a.ip)))',
         message: 'An address is listed once.',
-        reason: 'FieldValueDuplicate',
       },
     ],
   },
@@ -139,7 +138,6 @@ export const virtualServiceRules: readonly ResourceRule<VirtualServiceSpec>[] = 
           'q.port <= (has(p.endPort) ? p.endPort : p.port) && ' +
           'p.port <= (has(q.endPort) ? q.endPort : q.port)).size() < 2)',
         message: 'No two ports of one protocol overlap.',
-        reason: 'FieldValueDuplicate',
       },
     ],
   },

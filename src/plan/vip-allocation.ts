@@ -136,7 +136,7 @@ class VipAllocator {
         index,
         'NamespaceNotAdmitted',
         `${ip} belongs to AddressPool ${holding.map(({ name }) => name).join(', ')}, which does not admit namespace ` +
-          `${resource.metadata.namespace}; add the namespace to the pool or choose another address.`,
+          `${resource.metadata.namespace}; let the pool's namespaces or namespaceSelector admit it, or choose another address.`,
       );
       return undefined;
     }
@@ -242,7 +242,7 @@ class VipAllocator {
       return false;
     }
     if (!pool.admits(namespace)) {
-      const message = `AddressPool ${name} does not admit namespace ${namespace}; add it to spec.namespaces of the pool.`;
+      const message = `AddressPool ${name} does not admit namespace ${namespace}; let its namespaces or namespaceSelector admit it.`;
       this.#refuse(resource, index, 'NamespaceNotAdmitted', message, 'pool');
       return false;
     }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { realServerSliceType, realServerType, virtualServiceType } from '../../src/cluster/index.ts';
 import { sendRequests, startRequests } from '../lab/traffic.ts';
 import type { RequestCounts } from '../lab/traffic.ts';
 import { sleep, until } from './director-eyes.ts';
@@ -82,75 +81,6 @@ describe('the operator', () => {
       await rig.untilServing(1, 2);
     });
     assert.ok(counts.failed > 0, JSON.stringify(counts));
-  });
-});
-
-describe('a tenant who wants too much', () => {
-  const port = 81;
-  let vip: string;
-
-  before(() => {
-    vip = rig.network.vip4(1);
-  });
-
-  it('gets no address outside the pools, not by a status of his own either', async () => {
-    const { objects } = rig.cluster;
-    const outside = '192.0.2.77';
-    await objects.create(virtualServiceType, 'greedy', {
-      spec: { addresses: [{ ip: outside }], ports: [{ port }] },
-    });
-    await objects.patch(
-      virtualServiceType,
-      'greedy',
-      {
-        status: {
-          addresses: [{ ip: outside, pool: 'all', since: '2026-01-01T00:00:00Z' }],
-          ports: [{ protocol: 'TCP', port }],
-        },
-      },
-      'status',
-    );
-    await until("the status is the controller's again", async () => {
-      const { status } = await objects.get(virtualServiceType, 'greedy');
-      return !JSON.stringify(status).includes(outside) || /AddressNotInPool/.test(JSON.stringify(status));
-    });
-    await sleep(1500);
-    assert.ok(!rig.eyes.tableLines().some((line) => line.includes(outside)));
-    assert.ok(!rig.eyes.addressLines().some((line) => line.startsWith(`${outside}/`)));
-  });
-
-  it('reaches no server outside his networks, not by a slice of his own either', async () => {
-    const { objects } = rig.cluster;
-    await objects.create(virtualServiceType, 'reach', {
-      spec: {
-        addresses: [{ ip: vip }],
-        ports: [{ port }],
-        forwarding: { method: 'NAT', sourceNAT: false },
-      },
-    });
-    // The director's own uplink address at the kubelet's port, a cloud's metadata service, and another network.
-    const forbidden = ['192.0.2.1', '169.254.169.254', '192.0.2.200'];
-    await objects.create(realServerType, 'reach', {
-      spec: { virtualServiceRef: { name: 'reach' }, addresses: forbidden, ports: [{ port: 10250 }] },
-    });
-    await objects.create(realServerSliceType, 'forged', {
-      spec: {
-        virtualServiceName: 'reach',
-        realServerName: 'reach',
-        ports: [{ port: 10250 }],
-        endpoints: forbidden.map((address) => ({ address, phase: 'Serving' })),
-      },
-    });
-    await until('the service is there', () =>
-      rig.eyes.tableLines().some((line) => line.includes(`${vip}:${port} `)),
-    );
-    await sleep(1500);
-    assert.deepEqual(
-      rig.eyes.tableLines().filter((line) => line.startsWith(`TCP ${vip}:${port} >`)),
-      [],
-    );
-    const counts = await sendRequests(rig.network.client, { host: vip, port, count: 5, timeoutMs: 500 });
-    assert.equal(counts.answered, 0);
   });
 });
 
