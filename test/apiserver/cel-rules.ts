@@ -48,9 +48,6 @@ function walk(schema: Schema, value: unknown, path: string): FieldProblem[] {
         return [fieldProblem(field, 'Forbidden', message)];
       case 'FieldValueRequired':
         return [fieldProblem(field, 'Required', message)];
-      case 'FieldValueDuplicate':
-        // An API server says neither the value nor what the rule says.
-        return [fieldProblem(field, 'Duplicate')];
       case undefined:
         break;
     }
