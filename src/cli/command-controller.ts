@@ -82,6 +82,7 @@ SIGTERM and SIGINT end the work and give the Lease back.`,
 };
 
 async function runControllerCommand(input: CommandInput, io: CommandIo): Promise<number> {
+  const stopped = waitForStop();
   const lease = readLease(input);
   const namespace = requireString(input, 'namespace');
   const logger = openLogger(input, io);
@@ -101,7 +102,7 @@ async function runControllerCommand(input: CommandInput, io: CommandIo): Promise
   const name = `${identity}_${randomUUID()}`;
   const controller = await runController({ connection, logger, namespace, identity: name, lease });
   logger.info('following the cluster', { identity: name, namespace });
-  logger.info('stopping', { signal: await waitForStop() });
+  logger.info('stopping', { signal: await stopped });
   await controller.stop();
   await connection.close();
   return 0;

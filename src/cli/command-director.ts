@@ -46,6 +46,8 @@ NETLINK_DEBUG=1 in the environment prints the decoded netlink traffic on stderr.
 
 async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<number> {
   const onStop = oneOf(input, 'on-stop', ['keep', 'withdraw']);
+  // From the first moment: a director that is told to stop while it starts finishes its first pass, then leaves as asked.
+  const stopped = waitForStop();
   const logger = openLogger(input, io);
   const goal = readGoalSource(input, io);
   const options = {
@@ -62,7 +64,7 @@ async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<n
       ? await runDirector({ ...options, manifestFolder: goal.folder })
       : await runClusterDirector({ ...options, ...goal, timers: systemTimers, random: Math.random });
   process.on('SIGHUP', () => director.reload());
-  const signal = await waitForStop();
+  const signal = await stopped;
   logger.info('stopping', { signal, leaves: onStop === 'keep' ? 'the table as it is' : 'nothing' });
   await director.stop();
   if (onStop === 'keep') return 0;

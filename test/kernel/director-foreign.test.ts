@@ -262,7 +262,7 @@ describe('cleanup', () => {
     );
   });
 
-  it('is what --on-stop withdraw does', async () => {
+  it('is what --on-stop withdraw does, also when told to stop before the first pass is done', async () => {
     const withdrawing = new LabDirector(
       network.director,
       {
@@ -275,5 +275,11 @@ describe('cleanup', () => {
     assert.equal(await withdrawing.stop(), 0);
     assert.deepEqual(await wholeHost(), hostBefore);
     assert.ok(!existsSync(join(withdrawing.stateDirectory, 'ledger.json')));
+    withdrawing.spawn();
+    await withdrawing.waitUntil('the first entry is there', () =>
+      eyes.table().has(`TCP ${network.vip4(0)}:80`),
+    );
+    assert.equal(await withdrawing.stop(), 0);
+    assert.deepEqual(await wholeHost(), hostBefore);
   });
 });
