@@ -13,6 +13,15 @@ import { build, type OutputFile } from 'esbuild';
 
 const root = path.resolve(import.meta.dirname, '..');
 
+/** Before anything else runs: an older Node.js would fail somewhere in a dependency, with a trace that helps nobody. */
+const refuseOldNode = [
+  'const [nodeMajor, nodeMinor] = process.versions.node.split(".").map(Number);',
+  'if (nodeMajor < 24 || (nodeMajor === 24 && nodeMinor < 11)) {',
+  '  console.error("lvs-operator needs Node.js 24.11 or newer; this is " + process.versions.node + ". Where it was built, node_modules/.bin/node is one.");',
+  '  process.exit(1);',
+  '}',
+].join('\n');
+
 export interface BuildOptions {
   /** The module to start from. @default src/cli/main.ts */
   readonly entry?: string;
@@ -62,6 +71,7 @@ export async function buildProduct(options: BuildOptions = {}): Promise<BuiltPro
         '#!/usr/bin/env node',
         stamp,
         "import { createRequire as createRequireForBundle } from 'node:module';",
+        refuseOldNode,
         'const require = createRequireForBundle(import.meta.url);',
       ].join('\n'),
     },

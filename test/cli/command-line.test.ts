@@ -21,6 +21,15 @@ describe('the command line', { concurrency: 2 }, () => {
     });
   }
 
+  it('an old Node.js is told so in one sentence', async () => {
+    const pretend = 'Object.defineProperty(process.versions, "node", { value: "20.20.2" })';
+    const { code, stdout, stderr } = await runProduct(['--version'], {
+      env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(pretend)}` },
+    });
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /^lvs-operator needs Node\.js 24\.11 or newer; this is 20\.20\.2\. .*\n$/);
+  });
+
   it('nothing at all shows the same and fails', async () => {
     const { code, stdout } = await runProduct([]);
     assert.equal(code, 2);
