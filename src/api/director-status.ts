@@ -1,5 +1,15 @@
 import type { DirectorResource } from './director.ts';
-import { integer, ipAddress, lenientFields, list, objectName, set, timestamp, words } from './fields.ts';
+import {
+  integer,
+  ipAddress,
+  lenientFields,
+  list,
+  objectName,
+  set,
+  text,
+  timestamp,
+  words,
+} from './fields.ts';
 import { commonStatus, count, readStatus, resourceVersion } from './status-fields.ts';
 import type { StatusOf } from './status-fields.ts';
 
@@ -22,6 +32,14 @@ export const directorStatusSchema = lenientFields({
   })
     .optional()
     .describe('The kernel that serves.'),
+  endpoint: lenientFields({
+    port: integer(1, 65535).describe('Port on the addresses of the node.'),
+    certificateSHA256: text('64 hexadecimal digits in lower case', /^[0-9a-f]{64}$/, 64).describe(
+      'SHA-256 of the certificate that the director shows there, in DER. It is another one after every start.',
+    ),
+  })
+    .optional()
+    .describe('Where the director tells its counters and metrics over HTTPS.'),
   schedulers: set(words('the name of a scheduler', 16), 0, 32)
     .optional()
     .describe('Schedulers that the kernel has or can load.'),

@@ -1,9 +1,11 @@
 import { cleanUp, runClusterDirector, runDirector } from '../director/index.ts';
+import { isLoopback } from '../endpoint/index.ts';
 import { systemTimers } from '../kube/index.ts';
 import { oneOf, requireString } from './command.ts';
 import type { Command, CommandInput, CommandIo } from './command.ts';
 import { configFlag, stateDirFlag } from './common-flags.ts';
 import { goalFlags, readGoalSource } from './goal-source.ts';
+import { directorPort, readListen } from './listen-flag.ts';
 import { logFlags, openLogger } from './log-flags.ts';
 import { netlinkDebugSink } from './netlink-debug.ts';
 import { readConfiguration } from './read-configuration.ts';
@@ -25,6 +27,9 @@ With --manifests the objects are files in a folder. With --node-name they are th
 of that name, which needs the label networking.lvs-operator.io/director. An API server that is away takes nothing
 down: what was served last goes on, also over a restart. When the label goes, everything is withdrawn.
 
+Over HTTP it answers /healthz, /readyz and /v1/counters: on the loopback address as they are; elsewhere, in a cluster,
+by TLS, and counters only for who may get that path by RBAC.
+
 SIGTERM and SIGINT stop the process and leave the kernel table serving; SIGHUP reads the folder again.
 NETLINK_DEBUG=1 in the environment prints the decoded netlink traffic on stderr.`,
   flags: [
@@ -38,6 +43,12 @@ NETLINK_DEBUG=1 in the environment prints the decoded netlink traffic on stderr.
       description: 'What a stop leaves behind: everything, or nothing.',
       default: 'keep',
     },
+    {
+      name: 'listen',
+      type: 'string',
+      placeholder: 'ADDRESS:PORT|off',
+      description: 'Where the HTTP endpoint is. Default: 127.0.0.1:9441, in a cluster :9441, all addresses.',
+    },
     ...logFlags,
   ],
   takesArguments: false,
@@ -50,6 +61,14 @@ async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<n
   const stopped = waitForStop();
   const logger = openLogger(input, io);
   const goal = readGoalSource(input, io);
+  const listen = readListen(
+    input,
+    goal.kind === 'manifests' ? `127.0.0.1:${directorPort}` : `:${directorPort}`,
+  );
+  if (goal.kind === 'manifests' && listen !== undefined && !isLoopback(listen))
+    logger.warn('everybody who reaches this address may read the endpoint', {
+      listen: input.strings['listen'],
+    });
   const options = {
     stateDirectory: requireString(input, 'state-dir'),
     configuration: readConfiguration(input.strings['config']),
@@ -58,11 +77,13 @@ async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<n
     version,
     pid: process.pid,
     netlinkDebug: netlinkDebugSink(io),
+    listen,
+    timers: systemTimers,
   };
   const director =
     goal.kind === 'manifests'
       ? await runDirector({ ...options, manifestFolder: goal.folder })
-      : await runClusterDirector({ ...options, ...goal, timers: systemTimers, random: Math.random });
+      : await runClusterDirector({ ...options, ...goal, random: Math.random });
   process.on('SIGHUP', () => director.reload());
   const signal = await stopped;
   logger.info('stopping', { signal, leaves: onStop === 'keep' ? 'the table as it is' : 'nothing' });

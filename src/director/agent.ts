@@ -78,6 +78,8 @@ export class DirectorAgent {
   #passFailure: string | undefined;
   #isWanted = false;
   #isStopped = false;
+  #lastPassMs: number | undefined;
+  #hasServedWhole = false;
 
   constructor(options: DirectorAgentOptions) {
     this.#options = options;
@@ -127,10 +129,30 @@ export class DirectorAgent {
    * without the wake-up, and an edit does not wait for the look.
    */
   async pass(isLookDue = true): Promise<void> {
-    for (let round = 0; round < roundsPerPass; round++) {
-      const isFollowedUp = await this.#round(isLookDue && round === 0);
-      if (!isFollowedUp) return;
+    try {
+      for (let round = 0; round < roundsPerPass; round++) {
+        const isFollowedUp = await this.#round(isLookDue && round === 0);
+        if (!isFollowedUp) break;
+      }
+      this.#hasServedWhole ||= this.#options.source.current().isComplete;
+    } finally {
+      this.#lastPassMs = this.#options.clock.monotonicMs();
     }
+  }
+
+  /** When a pass ended last, well or not; undefined before the first one. */
+  get lastPassMs(): number | undefined {
+    return this.#lastPassMs;
+  }
+
+  /** Whether a pass ever ended well that knew the whole goal. */
+  get hasServedWhole(): boolean {
+    return this.#hasServedWhole;
+  }
+
+  /** The goal of the last pass. */
+  get desired(): DesiredState | undefined {
+    return this.#desired;
   }
 
   #run(): void {

@@ -18,6 +18,8 @@ export interface ClusterDirectorOptions extends DirectorOptions {
   readonly nodeName: string;
   readonly connection: ClusterConnection;
   readonly timers: Timers;
+  /** Where others find this director over HTTP; undefined: nowhere. */
+  readonly endpoint?: DirectorIdentity['endpoint'];
 }
 
 /**
@@ -111,6 +113,16 @@ export class ClusterDirector {
     this.#watchLabel();
   }
 
+  /** Undefined while nothing is served, as on a node that is no director. */
+  get serving(): Serving | undefined {
+    return this.#state.kind === 'serving' ? this.#state.serving : undefined;
+  }
+
+  /** All that is to be done here was done once. */
+  get isReady(): boolean {
+    return this.#state.kind === 'retired' ? this.#state.isClean : this.serving?.hasServedWhole === true;
+  }
+
   reload(): void {
     if (this.#state.kind === 'serving') this.#state.serving.wake();
   }
@@ -178,7 +190,7 @@ export class ClusterDirector {
   }
 
   async #serve(): Promise<void> {
-    const { logger, stateDirectory, version, nodeName } = this.#options;
+    const { logger, stateDirectory, version, nodeName, endpoint } = this.#options;
     const serving = openServing({
       ...this.#options,
       source: this.#source,
@@ -188,7 +200,7 @@ export class ClusterDirector {
         answersForObjects: false,
       },
     });
-    this.#identity = { version, nodeName, kernel: serving.kernel, schedulers: [] };
+    this.#identity = { version, nodeName, kernel: serving.kernel, schedulers: [], endpoint };
     this.#state = { kind: 'serving', serving };
     await serving.start();
     // Whatever came during the first pass.

@@ -24,6 +24,8 @@ export interface DirectorIdentity {
   readonly nodeName: string;
   readonly kernel: KernelFacts;
   readonly schedulers: readonly string[];
+  /** Undefined: nobody else reaches one. */
+  readonly endpoint: DirectorObjectStatus['endpoint'] | undefined;
 }
 
 export interface ReportInput {
@@ -50,6 +52,7 @@ export function computeDirectorReport(input: ReportInput): DirectorReport {
     nodeName: identity.nodeName,
     kernel: identity.kernel,
     schedulers: identity.schedulers,
+    ...(identity.endpoint === undefined ? {} : { endpoint: identity.endpoint }),
     conditions,
     programmedThrough: programmedThrough(input),
     releasing: releasing.slice(0, maxDirectorExceptions),
@@ -69,6 +72,7 @@ export function computeDirectorReport(input: ReportInput): DirectorReport {
 
 /** What is left to say of a director that gave its node back. */
 export function retiredReport(identity: DirectorIdentity, nowMs: number): DirectorReport {
+  const { endpoint: _gone, ...told } = identity;
   const message = `Node ${identity.nodeName} is no director any more; nothing of it is served here.`;
   const verdict = {
     status: 'False',
@@ -77,7 +81,7 @@ export function retiredReport(identity: DirectorIdentity, nowMs: number): Direct
     lastTransitionTime: formatTime(nowMs),
   } as const;
   return {
-    ...identity,
+    ...told,
     conditions: [
       { type: 'Ready', ...verdict },
       { type: 'Programmed', ...verdict },

@@ -2,7 +2,14 @@ import { release } from 'node:os';
 import type { DirectorConfiguration } from '../api/index.ts';
 import { LvsError, isLvsError } from '../base/index.ts';
 import type { Logger } from '../base/index.ts';
-import type { IpvsClient, IpvsOperation, OperationOutcome } from '../ipvs/index.ts';
+import type {
+  IpvsClient,
+  IpvsOperation,
+  ObservedRealServer,
+  OperationOutcome,
+  TrafficStats,
+  VirtualServiceKey,
+} from '../ipvs/index.ts';
 import { emptyPacketRules, expireNodestConnPath } from '../link/index.ts';
 import type {
   Link,
@@ -108,6 +115,15 @@ export class Host implements Hands {
     if (!isSameMap(values, this.#sysctls)) this.#version++;
     this.#sysctls = values;
     this.#sysctlGoal = goal;
+  }
+
+  /** Counters of services and of real servers, as the kernel has them now; what is believed does not change by it. */
+  observeServiceStats(): ReadonlyMap<string, TrafficStats | undefined> {
+    return this.#options.client.observeServiceStats();
+  }
+
+  observeRealServerStats(service: VirtualServiceKey): ReadonlyMap<string, ObservedRealServer> {
+    return this.#options.client.observeRealServers(service, { stats: true });
   }
 
   isSchedulerAvailable(name: string): boolean {

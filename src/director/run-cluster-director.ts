@@ -2,6 +2,7 @@ import type { Timers } from '../base/index.ts';
 import { connectCluster } from '../cluster/index.ts';
 import type { ConnectClusterOptions } from '../cluster/index.ts';
 import { ClusterDirector } from './cluster-director.ts';
+import { makeGuard, openDirectorEndpoint } from './director-endpoint.ts';
 import { acquireDirectorLock } from './lock.ts';
 import type { RunningDirector } from './run-director.ts';
 import type { DirectorOptions } from './serving.ts';
@@ -29,10 +30,30 @@ export async function runClusterDirector(options: RunClusterDirectorOptions): Pr
     userAgent: `lvs-operator-director/${version}`,
   });
   const lock = await acquireDirectorLock();
-  const director = new ClusterDirector({ ...options, connection });
+  const { listen, nodeName } = options;
+  const guard = makeGuard(listen, nodeName, clock, connection.client.transport);
+  const director = new ClusterDirector({
+    ...options,
+    connection,
+    endpoint:
+      listen === undefined || guard === undefined
+        ? undefined
+        : { port: listen.port, certificateSHA256: guard.certificate.sha256 },
+  });
+  const endpoint =
+    listen === undefined
+      ? undefined
+      : await openDirectorEndpoint({
+          ...options,
+          listen,
+          guard,
+          serving: () => director.serving,
+          isReady: () => director.isReady,
+        });
   try {
     await director.start();
   } catch (error) {
+    await endpoint?.close();
     await director.close();
     await lock.release();
     throw error;
@@ -41,6 +62,7 @@ export async function runClusterDirector(options: RunClusterDirectorOptions): Pr
     reload: () => director.reload(),
     stop: async () => {
       await director.stop();
+      await endpoint?.close();
       await lock.release();
     },
   };

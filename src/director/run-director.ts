@@ -1,12 +1,16 @@
+import { hostname } from 'node:os';
+import type { Timers } from '../base/index.ts';
 import { openManifestFolder } from '../manifests/index.ts';
+import { openDirectorEndpoint } from './director-endpoint.ts';
 import { LastGoodStore } from './last-good.ts';
 import { acquireDirectorLock } from './lock.ts';
 import { ManifestSource } from './manifest-source.ts';
 import { openServing } from './serving.ts';
-import type { DirectorOptions } from './serving.ts';
+import type { DirectorOptions, Serving } from './serving.ts';
 
 export interface RunDirectorOptions extends DirectorOptions {
   readonly manifestFolder: string;
+  readonly timers: Timers;
 }
 
 export interface RunningDirector {
@@ -22,8 +26,23 @@ export interface RunningDirector {
  *   used; nothing is left open then.
  */
 export async function runDirector(options: RunDirectorOptions): Promise<RunningDirector> {
-  const { clock, logger } = options;
+  const { clock, logger, listen } = options;
   const lock = await acquireDirectorLock();
+  let serving: Serving | undefined;
+  const endpoint =
+    listen === undefined
+      ? undefined
+      : await openDirectorEndpoint({
+          ...options,
+          listen,
+          nodeName: hostname(),
+          serving: () => serving,
+          isReady: () => serving?.hasServedWhole === true,
+        });
+  const close = async (): Promise<void> => {
+    await endpoint?.close();
+    await lock.release();
+  };
   try {
     const lastGood = new LastGoodStore(options.stateDirectory, logger);
     const source = new ManifestSource({
@@ -33,23 +52,24 @@ export async function runDirector(options: RunDirectorOptions): Promise<RunningD
       clock,
       logger,
     });
-    const serving = openServing({ ...options, source, lastGood });
-    source.watch(() => serving.wake());
+    const opened = openServing({ ...options, source, lastGood });
+    serving = opened;
+    source.watch(() => opened.wake());
     source.refresh();
-    await serving.start();
+    await opened.start();
     return {
       reload: () => {
         source.refresh();
-        serving.wake();
+        opened.wake();
       },
       stop: async () => {
         source.close();
-        await serving.stop();
-        await lock.release();
+        await opened.stop();
+        await close();
       },
     };
   } catch (error) {
-    await lock.release();
+    await close();
     throw error;
   }
 }

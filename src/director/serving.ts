@@ -1,6 +1,7 @@
 import { schedulerNames } from '../api/index.ts';
 import type { DirectorConfiguration } from '../api/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
+import type { ListenAddress } from '../endpoint/index.ts';
 import type { Libc } from '../netlink/index.ts';
 import { DirectorAgent } from './agent.ts';
 import type { DesiredSource } from './desired-source.ts';
@@ -11,6 +12,8 @@ import { openHost } from './open-host.ts';
 import { StatusBoard } from './status-board.ts';
 import type { StatusBoardOptions } from './status-board.ts';
 import { StatusFile } from './status-file.ts';
+import { TrafficReader } from './traffic-reader.ts';
+import type { TrafficSnapshot } from './traffic-reader.ts';
 
 /** What a director needs, wherever its goal comes from. */
 export interface DirectorOptions {
@@ -23,6 +26,8 @@ export interface DirectorOptions {
   readonly netlinkDebug?: ((line: string) => void) | undefined;
   /** @default the C library of this process */
   readonly libc?: Libc | undefined;
+  /** Where the process tells of itself over HTTP. @default nowhere */
+  readonly listen?: ListenAddress | undefined;
 }
 
 export interface ServingOptions extends DirectorOptions {
@@ -40,6 +45,12 @@ export interface Serving {
   wake(): void;
   /** Schedulers that the kernel has or loads; loading takes tens of milliseconds each, the first time. */
   listSchedulers(): readonly string[];
+  /** When a pass ended last, by the monotonic clock; undefined before the first one. */
+  readonly lastPassMs: number | undefined;
+  /** Whether a pass ever ended well that knew the whole goal. */
+  readonly hasServedWhole: boolean;
+  /** Counters of the kernel, now. @throws LvsError when they cannot be read */
+  readTraffic(): Promise<TrafficSnapshot>;
   /** Ends the loop; the kernel keeps serving. The source stays open. */
   stop(): Promise<void>;
 }
@@ -75,8 +86,20 @@ export function openServing(options: ServingOptions): Serving {
       clock,
       logger,
     });
+    const traffic = new TrafficReader({
+      host,
+      clock,
+      current: () => ({ table: host.state.table, desired: agent.desired }),
+    });
     return {
       kernel,
+      get lastPassMs() {
+        return agent.lastPassMs;
+      },
+      get hasServedWhole() {
+        return agent.hasServedWhole;
+      },
+      readTraffic: () => traffic.read(),
       start: async () => {
         await agent.start();
         logger.info('director serves', { pid });

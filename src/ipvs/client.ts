@@ -6,7 +6,7 @@ import { decodeInfo, decodeTimeouts, encodeTimeouts } from './config-codec.ts';
 import { decodeSyncDaemon, encodeSyncDaemon, encodeSyncDaemonKey } from './daemon-codec.ts';
 import { ipvsNames } from './debug-names.ts';
 import { IpvsFamily } from './family.ts';
-import { observeRealServers, observeTable } from './observe.ts';
+import { dumpVirtualServices, observeRealServers, observeTable } from './observe.ts';
 import { isSchedulerAvailable } from './scheduler-probe.ts';
 import { settleBatch } from './settle.ts';
 import type { OperationOutcome } from './settle.ts';
@@ -19,6 +19,7 @@ import type {
   ObservedRealServer,
   SyncDaemon,
   SyncDaemonState,
+  TrafficStats,
   VirtualServiceKey,
 } from './types.ts';
 import {
@@ -91,6 +92,12 @@ export class IpvsClient {
    */
   observeTable(options: { readonly stats?: boolean } = {}): IpvsTable {
     return observeTable(this.#family, options.stats ?? false);
+  }
+
+  /** Traffic of every service without its real servers, by `formatVirtualServiceKey`: one dump for all of them. */
+  observeServiceStats(): ReadonlyMap<string, TrafficStats | undefined> {
+    const services = dumpVirtualServices(this.#family, true);
+    return new Map([...services].map(([key, { stats }]) => [key, stats]));
   }
 
   /**

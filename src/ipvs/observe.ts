@@ -68,7 +68,10 @@ export function observeRealServers(
   throw interrupted(`the real servers of ${formatVirtualServiceKey(service)}`);
 }
 
-function dumpVirtualServices(family: IpvsFamily, wantStats: boolean): Map<string, DecodedVirtualService> {
+export function dumpVirtualServices(
+  family: IpvsFamily,
+  wantStats: boolean,
+): Map<string, DecodedVirtualService> {
   const services = family.dump(
     { command: IPVS_CMD_GET_SERVICE, operation: 'IPVS_CMD_GET_SERVICE' },
     (attributes) => {

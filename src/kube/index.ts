@@ -43,6 +43,8 @@ export type {
   StoreOptions,
   StoreState,
 } from './store.ts';
+export { RateLimit } from './rate-limit.ts';
+export type { RateLimitOptions } from './rate-limit.ts';
 export { pause, systemTimers } from './timers.ts';
 export { openTransport } from './transport.ts';
 export type { KubeRequest, KubeStreamRequest, KubeTransport, TransportOptions } from './transport.ts';

@@ -14,6 +14,7 @@ const ranks: Readonly<Record<string, number>> = {
   cluster: 2,
   ipvs: 2,
   link: 2,
+  endpoint: 2,
   health: 2,
   manifests: 2,
   weight: 2,
