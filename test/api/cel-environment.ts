@@ -120,7 +120,8 @@ class NodeTypes {
   }
 }
 
-function registerNetworkLibrary(environment: Environment): void {
+/** The functions for addresses that every expression of an API server may call. */
+export function registerNetworkLibrary(environment: Environment): void {
   const orThrow = <Value>(value: Value | undefined, text: string): Value => {
     if (value === undefined) throw new Error(`"${text}" cannot be parsed`);
     return value;

@@ -1,24 +1,13 @@
 /** The kinds that every API server has, as far as the operator and its suites touch them. */
+import { accessTypes } from './built-in-access.ts';
+import { age, builtIn, column, wordOr } from './built-in-type.ts';
 import { isMapping } from './objects.ts';
 import type { KubeObject, Mapping } from './objects.ts';
-import type { Column, ResourceType, StorageView } from './resource-type.ts';
-import {
-  anything,
-  integer,
-  list,
-  objectSchema,
-  struct,
-  text,
-  textMap,
-  texts,
-  time,
-  yesNo,
-} from './schema.ts';
+import type { ResourceType, StorageView } from './resource-type.ts';
+import { anything, integer, list, struct, text, textMap, texts, time, yesNo } from './schema.ts';
 import type { Schema } from './schema.ts';
 
-const age: Column = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
 const intOrString: Schema = { type: 'string', 'x-kubernetes-int-or-string': true };
-const wordOr = (...words: string[]): Schema => ({ type: 'string', enum: words, default: words[0] });
 
 /** A condition as nodes and pods have it. */
 const condition = struct(
@@ -243,40 +232,6 @@ const coreEventView: StorageView = {
   fromStored: (object) => renamed(object, 'v1', new Map(eventFields)),
 };
 
-interface Brief {
-  readonly group?: string;
-  readonly shortNames?: readonly string[];
-  readonly isClusterWide?: boolean;
-  readonly hasStatus?: boolean;
-  readonly columns?: readonly Column[];
-  readonly selectableFields?: readonly string[];
-  readonly isConditional?: boolean;
-  readonly storage?: StorageView;
-}
-
-function builtIn(kind: string, plural: string, schema: Schema, brief: Brief = {}): ResourceType {
-  return {
-    group: brief.group ?? '',
-    version: 'v1',
-    kind,
-    listKind: `${kind}List`,
-    plural,
-    singular: kind.toLowerCase(),
-    shortNames: brief.shortNames ?? [],
-    categories: [],
-    isNamespaced: brief.isClusterWide !== true,
-    isCustom: false,
-    hasStatus: brief.hasStatus ?? false,
-    schema: objectSchema(schema),
-    columns: brief.columns ?? [age],
-    selectableFields: brief.selectableFields ?? [],
-    allowsUnconditionalUpdate: brief.isConditional !== true,
-    ...(brief.storage === undefined ? {} : { storage: brief.storage }),
-  };
-}
-
-const column = (name: string, jsonPath: string): Column => ({ name, type: 'string', jsonPath });
-
 export const builtInTypes: readonly ResourceType[] = [
   builtIn('Namespace', 'namespaces', struct({ spec: anything, status: anything }), {
     shortNames: ['ns'],
@@ -362,6 +317,7 @@ export const builtInTypes: readonly ResourceType[] = [
     columns: [column('Holder', '.spec.holderIdentity'), age],
     isConditional: true,
   }),
+  ...accessTypes,
 ];
 
 /** What the server itself writes into a new object of a built-in kind. */

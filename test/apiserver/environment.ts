@@ -24,6 +24,8 @@ import { valueAt } from './objects.ts';
 import { startRealServer } from './real-server.ts';
 import type { RealServer } from './real-server.ts';
 import { readDefinitions } from './resource-type.ts';
+import { serviceAccountToken } from './service-account.ts';
+import type { ServiceAccount } from './service-account.ts';
 import { startApiServer } from './start-api-server.ts';
 import type { ApiServer, ApiServerOptions } from './start-api-server.ts';
 
@@ -134,6 +136,19 @@ export class Environment implements Connection {
     });
     this.#closers.push(() => transport.close());
     return new KubeClient(transport);
+  }
+
+  /** Path of a kubeconfig of a ServiceAccount, which is made where it is missing. Not on a cluster of others. */
+  async kubeconfigOf(account: ServiceAccount): Promise<string> {
+    const token = await serviceAccountToken(this, account);
+    const file = `${this.kubeconfigFile}-${account.name}-${randomBytes(3).toString('hex')}`;
+    const { inProcess, real } = this.#open;
+    const administrators = inProcess?.kubeconfig() ?? real?.kubeconfig;
+    if (administrators === undefined) throw new Error('a cluster of others is left as it is');
+    const users = [{ name: 'test', user: { token } }];
+    const config = { ...(JSON.parse(administrators) as object), users };
+    writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+    return file;
   }
 
   kubectl(): Kubectl {

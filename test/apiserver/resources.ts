@@ -12,6 +12,8 @@ import {
   preconditionFailed,
 } from './api-error.ts';
 import type { FieldProblem } from './api-error.ts';
+import { policyProblems } from './admission-policies.ts';
+import type { AdmissionRequest } from './admission-policies.ts';
 import { ruleProblems } from './cel-rules.ts';
 import { onCreate } from './built-in-types.ts';
 import { eventProblems } from './event-rules.ts';
@@ -44,6 +46,8 @@ export interface WriteOptions {
   readonly warn: (text: string) => void;
   /** The written object is the stored one with changes; only an update speaks of a whole object. */
   readonly isPatch?: boolean;
+  /** Has the last word on a write that is valid. @throws ApiError */
+  readonly admit?: ((request: AdmissionRequest) => void) | undefined;
 }
 
 export interface DeleteOptions {
@@ -52,6 +56,7 @@ export interface DeleteOptions {
   readonly resourceVersion?: string | undefined;
   readonly gracePeriodSeconds?: number | undefined;
   readonly isDryRun: boolean;
+  readonly admit?: ((request: AdmissionRequest) => void) | undefined;
 }
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
@@ -168,6 +173,8 @@ export class Resources {
       const values = { wanted: options.resourceVersion, found: metadata.resourceVersion };
       throw preconditionFailed(type, name, 'ResourceVersion', values);
     }
+    const { isDryRun } = options;
+    options.admit?.({ operation: 'DELETE', target, object: undefined, oldObject: current, isDryRun });
     const finalizers = new Set(metadata.finalizers);
     if (options.propagation === 'Foreground') finalizers.add('foregroundDeletion');
     if (options.propagation === 'Orphan') finalizers.add('orphan');
@@ -260,6 +267,9 @@ export class Resources {
     fresh = withDefaults(type.schema, onCreate(type, fresh)) as KubeObject;
     this.#validate(type, fresh);
     if (this.find({ type, namespace, name }) !== undefined) throw alreadyExists(type, name);
+    const { isDryRun } = options;
+    const target = { type, namespace, name };
+    options.admit?.({ operation: 'CREATE', target, object: fresh, oldObject: undefined, isDryRun });
     // Owned is what was written; what the server adds by default belongs to nobody but the kinds without apply.
     const books = own(fresh);
     if (options.isDryRun) return books;
@@ -308,6 +318,8 @@ export class Resources {
       next.metadata.generation = (current.metadata.generation ?? 0) + 1;
     }
     this.#validate(type, next, current);
+    const { isDryRun } = options;
+    options.admit?.({ operation: 'UPDATE', target, object: next, oldObject: current, isDryRun });
     const owned = own(next);
     const isUnchanged = isSame(withoutTimes(owned), withoutTimes(current));
     if (isUnchanged && !this.#withUnwrittenStatus.has(current)) return current;
@@ -413,6 +425,7 @@ export class Resources {
     const structure = structureProblems(type.schema, object);
     problems.push(...structure);
     if (type.isCustom) problems.push(...ruleProblems(type.schema, object, structure));
+    if (type.plural === 'validatingadmissionpolicies') problems.push(...policyProblems(object));
     if (type.group === 'events.k8s.io') problems.push(...eventProblems(object, before));
     if (problems.length > 0) throw invalid(type.kind, type.group, metadata.name, problems);
   }

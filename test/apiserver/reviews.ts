@@ -6,6 +6,9 @@ import type { Mapping } from './objects.ts';
 export interface User {
   readonly username: string;
   readonly groups: readonly string[];
+  readonly uid?: string;
+  /** Claims of the token, by name: of the pod that it is bound to, and of its node. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** What is asked for, as in a SubjectAccessReview. */
@@ -21,13 +24,20 @@ export interface Attributes {
 
 export const administrator: User = { username: 'kubernetes-admin', groups: ['system:masters'] };
 
-/** @throws ApiError 401 */
+/**
+ * @param accountOf whose a token of a ServiceAccount is
+ * @throws ApiError 401
+ */
 export function authenticate(
   header: string | undefined,
   tokens: ReadonlyMap<string, User> | undefined,
+  accountOf: (token: string) => User | undefined,
 ): User {
+  const token = /^Bearer (.+)$/.exec(header ?? '')?.[1] ?? '';
+  const account = accountOf(token);
+  if (account !== undefined) return account;
   if (tokens === undefined) return administrator;
-  const user = tokens.get(/^Bearer (.+)$/.exec(header ?? '')?.[1] ?? '');
+  const user = tokens.get(token);
   if (user === undefined) throw new ApiError(401, 'Unauthorized', 'Unauthorized');
   return user;
 }

@@ -1,6 +1,8 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { AdmissionPolicies } from './admission-policies.ts';
+import type { AdmissionRequest } from './admission-policies.ts';
 import { ApiError, forbidden } from './api-error.ts';
 import { builtInTypes } from './built-in-types.ts';
 import { Collector } from './collector.ts';
@@ -33,6 +35,8 @@ import { apiVersionOf, customResourceType, readDefinitions, storageOf } from './
 import type { ResourceType } from './resource-type.ts';
 import { administrator, answerReview, authenticate } from './reviews.ts';
 import type { Attributes, User } from './reviews.ts';
+import { RoleBasedAccess } from './role-based-access.ts';
+import { ServiceAccountTokens } from './service-account-tokens.ts';
 import { Store } from './store.ts';
 import { metadataOnly, presentationOf, tableOf } from './table.ts';
 import { Watch } from './watches.ts';
@@ -50,6 +54,8 @@ export interface ApiServerOptions {
   readonly tokens?: ReadonlyMap<string, User>;
   /** Default: everything is allowed. */
   readonly authorize?: (attributes: Attributes) => boolean;
+  /** Roles and bindings decide instead of `authorize`. */
+  readonly usesRoles?: boolean;
   /** Without it, plain HTTP. */
   readonly tls?: Certificate;
   /** Deletes dependents and ends namespaces, as kube-controller-manager does. Default true. */
@@ -85,6 +91,8 @@ export interface ApiServer {
   readonly store: Store;
   /** What was asked, oldest first; emptied by whoever wants to count anew. */
   readonly requests: RequestRecord[];
+  /** With `usesRoles`: the rights that requests have needed and had. */
+  readonly usedRights: ReadonlySet<string>;
   /** A kubeconfig for this server, as JSON, which is YAML. */
   kubeconfig(token?: string): string;
   /** From the next connection on. */
@@ -112,6 +120,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     faults: core.faults,
     store: core.store,
     requests: core.requests,
+    usedRights: core.roles.used,
     kubeconfig: (token) => kubeconfigOf(url, token, certificate?.cert),
     setCertificate: (next) => {
       certificate = next;
@@ -141,8 +150,11 @@ class ApiServerCore {
   readonly store: Store;
   readonly requests: RequestRecord[] = [];
   readonly faults: Faults;
+  readonly roles: RoleBasedAccess;
   readonly #options: ApiServerOptions;
   readonly #resources: Resources;
+  readonly #tokens: ServiceAccountTokens;
+  readonly #policies: AdmissionPolicies;
   readonly #collector: Collector | undefined;
   readonly #watches = new Set<Watch>();
   readonly #now: () => number;
@@ -152,8 +164,11 @@ class ApiServerCore {
     this.#now = options.now ?? Date.now;
     this.store = new Store(options.watchWindow ?? 10_000);
     this.faults = new Faults(this.#watches);
+    this.roles = new RoleBasedAccess(this.store);
+    this.#policies = new AdmissionPolicies(this.store);
     const custom = (options.definitions ?? readDefinitions()).map(customResourceType);
     this.#resources = new Resources(this.store, [...builtInTypes, ...custom], this.#now);
+    this.#tokens = new ServiceAccountTokens(this.#resources);
     const namespaces = this.#resources.types.find(({ plural }) => plural === 'namespaces');
     for (const name of [...bootNamespaces, ...(options.namespaces ?? [])]) {
       if (namespaces === undefined) continue;
@@ -197,7 +212,8 @@ class ApiServerCore {
       bytesIn = Buffer.byteLength(body);
       let answer: Answer | undefined;
       try {
-        user = authenticate(request.headers.authorization, this.#options.tokens);
+        const accountOf = (token: string) => this.#tokens.userOf(token);
+        user = authenticate(request.headers.authorization, this.#options.tokens, accountOf);
         actions = this.faults.take({ ...facts, user: user.username });
         const isAnswered = await this.#suffer(actions, response);
         if (!isAnswered) {
@@ -267,11 +283,17 @@ class ApiServerCore {
     warnings: string[],
   ): Answer | undefined {
     if (asked === undefined) return this.#answerPath(request, url, body, user);
-    this.#authorize(asked, user);
+    this.#authorize(asked, user, url.searchParams);
     const { type, namespace, name, subresource, verb } = asked;
     const target: Target = { type, namespace, name, subresource };
     const query = url.searchParams;
     const warn = (text: string) => warnings.push(text);
+    const admit = (write: AdmissionRequest) => {
+      // To apply what is not there is to create it.
+      if (write.operation === 'CREATE') this.#authorize({ ...asked, verb: 'create' }, user, query);
+      this.#policies.assertAdmitted(write, user);
+    };
+    const writes = () => ({ ...writeOptions(request, query, warn), admit });
     const one = (object: KubeObject, status = 200): Answer =>
       this.#present(type, object, request, query, status);
     switch (verb) {
@@ -290,33 +312,21 @@ class ApiServerCore {
         this.#watch(asked, request, query, response);
         return undefined;
       case 'create':
-        return one(
-          this.#resources.create(
-            type,
-            namespace,
-            readObject(request, body),
-            writeOptions(request, query, warn),
-          ),
-          201,
-        );
+        return one(this.#resources.create(type, namespace, readObject(request, body), writes()), 201);
       case 'update':
-        return one(
-          this.#resources.update(target, readObject(request, body), writeOptions(request, query, warn)),
-        );
+        return one(this.#resources.update(target, readObject(request, body), writes()));
       case 'patch': {
         const patchType = patchTypeOf(request);
         const patch = readObject(request, body);
-        const { object, isNew } = this.#resources.patch(
-          target,
-          patchType,
-          patch,
-          writeOptions(request, query, warn),
-        );
+        const { object, isNew } = this.#resources.patch(target, patchType, patch, writes());
         return one(object, isNew ? 201 : 200);
       }
       case 'delete': {
         const given = body === '' ? undefined : readObject(request, body);
-        const { object, isGone } = this.#resources.delete(target, deleteOptions(given, query));
+        const { object, isGone } = this.#resources.delete(target, {
+          ...deleteOptions(given, query),
+          admit,
+        });
         if (!isGone) return one(object);
         const { uid } = object.metadata;
         const group = type.group === '' ? {} : { group: type.group };
@@ -327,7 +337,7 @@ class ApiServerCore {
         const page = listPage(this.store, type, namespace, query);
         for (const { metadata } of page.items) {
           const each = { type, namespace: metadata.namespace ?? '', name: metadata.name };
-          this.#resources.delete(each, deleteOptions(given, query));
+          this.#resources.delete(each, { ...deleteOptions(given, query), admit });
         }
         return {
           status: 200,
@@ -411,26 +421,44 @@ class ApiServerCore {
     void watch.isOver.then(() => this.#watches.delete(watch));
   }
 
-  #authorize(asked: ResourceRequest, user: User): void {
-    const { verb, type, namespace, name } = asked;
+  #allows(attributes: Attributes): boolean {
+    if (this.#options.usesRoles === true) return this.roles.allows(attributes);
+    return this.#options.authorize?.(attributes) ?? true;
+  }
+
+  #authorize(asked: ResourceRequest, user: User, query: URLSearchParams): void {
+    const { verb, type, namespace } = asked;
     const subresource = asked.subresource ?? '';
     const { group, plural: resource } = type;
-    const { authorize } = this.#options;
-    if (authorize === undefined) return;
-    if (authorize({ user, verb, group, resource, subresource, namespace, name })) return;
+    // Who asks for all that are called so asks for one.
+    const name = asked.name || (/^metadata\.name=([^,]+)$/.exec(query.get('fieldSelector') ?? '')?.[1] ?? '');
+    if (this.#allows({ user, verb, group, resource, subresource, namespace, name })) return;
     const what = subresource === '' ? resource : `${resource}/${subresource}`;
     const where = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
     const who = `User "${user.username}" cannot ${verb} resource "${what}"`;
     throw forbidden(type, name, `${who} in API group "${group}" ${where}`);
   }
 
+  /** What is created without being kept: tokens and reviews. */
+  #answerPost(pathname: string, body: unknown, user: User): Mapping | undefined {
+    const { tokens } = this.#options;
+    const allows = (attributes: Attributes) => this.#allows(attributes);
+    const account = /^\/api\/v1\/namespaces\/([^/]+)\/serviceaccounts\/([^/]+)\/token$/.exec(pathname);
+    if (account === null) return answerReview(pathname, body, user, tokens, allows);
+    const [, namespace = '', name = ''] = account;
+    const resource = { group: '', resource: 'serviceaccounts', subresource: 'token' };
+    if (!allows({ user, verb: 'create', ...resource, namespace, name })) {
+      throw new ApiError(403, 'Forbidden', `User "${user.username}" cannot create tokens of ${name}`);
+    }
+    return this.#tokens.create(namespace, name, body);
+  }
+
   #answerPath(request: IncomingMessage, url: URL, body: string, user: User): Answer {
     const { pathname } = url;
     const { types } = this.#resources;
     if (request.method === 'POST') {
-      const { tokens, authorize = () => true } = this.#options;
-      const review = answerReview(pathname, readObject(request, body), user, tokens, authorize);
-      if (review !== undefined) return { status: 201, body: review };
+      const answer = this.#answerPost(pathname, readObject(request, body), user);
+      if (answer !== undefined) return { status: 201, body: answer };
     }
     const found = (value: unknown): Answer => {
       if (value !== undefined) return { status: 200, body: value };
