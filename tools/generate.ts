@@ -5,6 +5,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { renderApiReference } from './generate-api-reference.ts';
+import { renderChartDefinitions, renderDeployment } from './generate-chart.ts';
 import { renderCustomResourceDefinitions } from './generate-crds.ts';
 import { renderErrorReference } from './generate-error-reference.ts';
 
@@ -18,10 +19,13 @@ export interface GeneratedFile {
 
 /** Everything that is generated. A new kind joins by adding its files here. */
 export function computeGeneratedFiles(): GeneratedFile[] {
+  const definitions = renderCustomResourceDefinitions();
   return [
     { path: 'docs/errors.md', content: renderErrorReference() },
     { path: 'docs/api.md', content: renderApiReference() },
-    ...renderCustomResourceDefinitions(),
+    ...definitions,
+    ...renderChartDefinitions(definitions),
+    ...renderDeployment(definitions),
   ];
 }
 

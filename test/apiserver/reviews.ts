@@ -20,6 +20,8 @@ export interface Attributes {
   readonly subresource: string;
   readonly namespace: string;
   readonly name: string;
+  /** Of what is no resource: `/metrics`. The fields of a resource are empty then. */
+  readonly path?: string;
 }
 
 export const administrator: User = { username: 'kubernetes-admin', groups: ['system:masters'] };
@@ -42,45 +44,58 @@ export function authenticate(
   return user;
 }
 
-/** @returns undefined where the path is no review */
+/** What a review is created as; undefined: the path is none. */
+export function reviewOf(path: string): { readonly group: string; readonly resource: string } | undefined {
+  const [, group, resource] =
+    /^\/apis\/(authentication\.k8s\.io|authorization\.k8s\.io)\/v1\/(\w+reviews)$/.exec(path) ?? [];
+  return group === undefined || resource === undefined ? undefined : { group, resource };
+}
+
+/** @returns undefined for a review that is not known here */
 export function answerReview(
-  path: string,
+  resource: string,
   body: unknown,
   self: User,
-  tokens: ReadonlyMap<string, User> | undefined,
+  userOf: (token: string) => User | undefined,
   authorize: (attributes: Attributes) => boolean,
 ): Mapping | undefined {
   const spec = isMapping(body) && isMapping(body['spec']) ? body['spec'] : {};
   const answer = (status: Mapping): Mapping => ({ ...(isMapping(body) ? body : {}), metadata: {}, status });
-  switch (path) {
-    case '/apis/authentication.k8s.io/v1/tokenreviews': {
-      const user = (tokens ?? new Map<string, User>()).get(String(spec['token']));
+  switch (resource) {
+    case 'tokenreviews': {
+      const user = userOf(String(spec['token']));
       if (user === undefined) return answer({ user: {}, error: 'invalid bearer token' });
       const audiences: unknown = spec['audiences'];
       return answer({ authenticated: true, user, ...(audiences === undefined ? {} : { audiences }) });
     }
-    case '/apis/authentication.k8s.io/v1/selfsubjectreviews':
+    case 'selfsubjectreviews':
       return answer({ userInfo: self });
-    case '/apis/authorization.k8s.io/v1/subjectaccessreviews':
-    case '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews': {
+    case 'subjectaccessreviews':
+    case 'selfsubjectaccessreviews': {
       const groups: unknown = spec['groups'];
-      const user = path.includes('self')
+      const user = resource.startsWith('self')
         ? self
         : { username: asText(spec['user']), groups: Array.isArray(groups) ? groups.map(String) : [] };
-      const asked = isMapping(spec['resourceAttributes']) ? spec['resourceAttributes'] : {};
-      const word = (field: string) => asText(asked[field]);
-      const attributes = {
-        user,
-        verb: word('verb'),
-        group: word('group'),
-        resource: word('resource'),
-        subresource: word('subresource'),
-        namespace: word('namespace'),
-        name: word('name'),
-      };
-      return answer({ allowed: authorize(attributes) });
+      return answer({ allowed: authorize({ user, ...attributesOf(spec) }) });
     }
     default:
       return undefined;
   }
+}
+
+function attributesOf(spec: Mapping): Omit<Attributes, 'user'> {
+  const { resourceAttributes, nonResourceAttributes } = spec;
+  const asked = isMapping(resourceAttributes) ? resourceAttributes : {};
+  const word = (field: string) => asText(asked[field]);
+  const resource = {
+    verb: word('verb'),
+    group: word('group'),
+    resource: word('resource'),
+    subresource: word('subresource'),
+    namespace: word('namespace'),
+    name: word('name'),
+  };
+  if (!isMapping(nonResourceAttributes)) return resource;
+  const { path, verb } = nonResourceAttributes;
+  return { ...resource, verb: asText(verb), path: asText(path) };
 }

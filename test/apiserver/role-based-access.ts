@@ -93,6 +93,7 @@ function grants(rule: Mapping, asked: Attributes): boolean {
     const values = listOf(rule[field]);
     return values.includes('*') || values.includes(value);
   };
+  if (asked.path !== undefined) return has('verbs', asked.verb) && has('nonResourceURLs', asked.path);
   const resource = asked.subresource === '' ? asked.resource : `${asked.resource}/${asked.subresource}`;
   const names = listOf(rule['resourceNames']);
   return (

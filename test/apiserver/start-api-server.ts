@@ -33,9 +33,9 @@ import {
 import type { ResourceRequest } from './request.ts';
 import { apiVersionOf, customResourceType, readDefinitions, storageOf } from './resource-type.ts';
 import type { ResourceType } from './resource-type.ts';
-import { administrator, answerReview, authenticate } from './reviews.ts';
+import { administrator, answerReview, authenticate, reviewOf } from './reviews.ts';
 import type { Attributes, User } from './reviews.ts';
-import { RoleBasedAccess } from './role-based-access.ts';
+import { RoleBasedAccess, formatRight } from './role-based-access.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
 import { Store } from './store.ts';
 import { metadataOnly, presentationOf, tableOf } from './table.ts';
@@ -441,15 +441,22 @@ class ApiServerCore {
 
   /** What is created without being kept: tokens and reviews. */
   #answerPost(pathname: string, body: unknown, user: User): Mapping | undefined {
-    const { tokens } = this.#options;
-    const allows = (attributes: Attributes) => this.#allows(attributes);
-    const account = /^\/api\/v1\/namespaces\/([^/]+)\/serviceaccounts\/([^/]+)\/token$/.exec(pathname);
-    if (account === null) return answerReview(pathname, body, user, tokens, allows);
-    const [, namespace = '', name = ''] = account;
-    const resource = { group: '', resource: 'serviceaccounts', subresource: 'token' };
-    if (!allows({ user, verb: 'create', ...resource, namespace, name })) {
-      throw new ApiError(403, 'Forbidden', `User "${user.username}" cannot create tokens of ${name}`);
+    const assertAllowed = (what: Pick<Attributes, 'group' | 'resource'> & Partial<Attributes>): void => {
+      const asked = { user, verb: 'create', subresource: '', namespace: '', name: '', ...what };
+      if (this.#allows(asked)) return;
+      throw new ApiError(403, 'Forbidden', `User "${user.username}" cannot ${formatRight(asked)}`);
+    };
+    const review = reviewOf(pathname);
+    if (review !== undefined) {
+      // Everybody may ask about himself.
+      if (!review.resource.startsWith('self')) assertAllowed(review);
+      const userOf = (token: string) => this.#tokens.userOf(token) ?? this.#options.tokens?.get(token);
+      return answerReview(review.resource, body, user, userOf, (attributes) => this.#allows(attributes));
     }
+    const account = /^\/api\/v1\/namespaces\/([^/]+)\/serviceaccounts\/([^/]+)\/token$/.exec(pathname);
+    if (account === null) return undefined;
+    const [, namespace = '', name = ''] = account;
+    assertAllowed({ group: '', resource: 'serviceaccounts', subresource: 'token', namespace, name });
     return this.#tokens.create(namespace, name, body);
   }
 

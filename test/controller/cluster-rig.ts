@@ -68,6 +68,10 @@ export interface StartOptions {
   /** Sees every request. */
   readonly onRequest?: (request: KubeRequest) => void | Promise<void>;
   readonly time?: Pick<ClusterConnection, 'clock' | 'timers'>;
+  /** Whose rights it has. @default an administrator's */
+  readonly kubeconfigFile?: string;
+  /** Where its lease is. @default the namespace of the suite */
+  readonly leaseNamespace?: string;
 }
 
 export class ClusterRig {
@@ -87,7 +91,7 @@ export class ClusterRig {
     const { identity, onWrite, onRequest, time = realTime } = options;
     const logger = new RecordingLogger();
     const opened = connectCluster({
-      kubeconfig: { file: this.environment.kubeconfigFile },
+      kubeconfig: { file: options.kubeconfigFile ?? this.environment.kubeconfigFile },
       userAgent: 'lvs-controller/test',
       random: Math.random,
       ...time,
@@ -102,7 +106,7 @@ export class ClusterRig {
     const controller = await runController({
       connection: opened,
       logger,
-      namespace: this.namespace,
+      namespace: options.leaseNamespace ?? this.namespace,
       identity: identity ?? `controller-${++this.#identities}`,
       lease: quickLease,
     });

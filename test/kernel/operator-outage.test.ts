@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { LabController } from '../lab/controller-process.ts';
 import { startRequests } from '../lab/traffic.ts';
 import { sleep, until } from './director-eyes.ts';
 import { OperatorRig } from './operator-rig.ts';
@@ -97,7 +96,7 @@ describe('a controller', () => {
   });
 
   it('that was paused beyond its lease does no harm when it goes on', async () => {
-    const second = new LabController(rig.cluster.ownKubeconfig, 'second');
+    const second = rig.newController('second');
     await until('the first leads', () => /leading/.test(rig.controller.log));
     second.start();
     try {

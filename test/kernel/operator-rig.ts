@@ -1,6 +1,7 @@
 import { readVirtualServiceStatus } from '../../src/api/index.ts';
 import type { VirtualServiceStatus } from '../../src/api/index.ts';
 import { realServerType, virtualServiceType } from '../../src/cluster/index.ts';
+import { applyAll, controllerAccount, directorAccount, readAccess } from '../chart/deployment.ts';
 import { LabCluster } from '../lab/cluster.ts';
 import { LabController } from '../lab/controller-process.ts';
 import { LabDirector } from '../lab/director-process.ts';
@@ -18,7 +19,8 @@ export const neighbour = 'neighbour';
 
 /**
  * All of it together: an API server, the controller beside it, a director on a host, and pods, each a real server that
- * listens while its pod lives. The test is the people who apply objects, and the kubelets.
+ * listens while its pod lives. The test is the people who apply objects, and the kubelets. Controller and director have
+ * the tokens of their ServiceAccounts and may do what `deploy/` grants these; the test is an administrator.
  */
 export class OperatorRig {
   readonly network: LabNetwork;
@@ -28,18 +30,30 @@ export class OperatorRig {
   readonly eyes: Eyes;
   readonly #servers = new Map<number, RunningServer>();
 
-  private constructor(network: LabNetwork, cluster: LabCluster) {
+  readonly #controllerKubeconfig: string;
+
+  private constructor(
+    network: LabNetwork,
+    cluster: LabCluster,
+    kubeconfigs: { readonly controller: string; readonly director: string },
+  ) {
     this.network = network;
     this.cluster = cluster;
-    this.controller = new LabController(cluster.ownKubeconfig, 'first');
-    this.director = LabDirector.ofCluster(network.director, { nodeName, kubeconfig: cluster.kubeconfig });
+    this.#controllerKubeconfig = kubeconfigs.controller;
+    this.controller = this.newController('first');
+    this.director = LabDirector.ofCluster(network.director, { nodeName, kubeconfig: kubeconfigs.director });
     this.eyes = new Eyes(network.director);
   }
 
   static async start(realServers: number): Promise<OperatorRig> {
     const network = await layOutNetwork({ realServers });
-    const cluster = await LabCluster.start(network.director, { namespaces: [neighbour] });
-    const rig = new OperatorRig(network, cluster);
+    const options = { namespaces: [neighbour], usesRoles: true };
+    const cluster = await LabCluster.start(network.director, options);
+    await applyAll({ url: cluster.server.url }, readAccess());
+    const rig = new OperatorRig(network, cluster, {
+      controller: await cluster.kubeconfigOf(controllerAccount, 'beside'),
+      director: await cluster.kubeconfigOf({ ...directorAccount, nodeName }, 'host'),
+    });
     await cluster.objects.createNode(nodeName, { 'networking.lvs-operator.io/director': '' });
     await cluster.objects.patch(
       { group: '', version: 'v1', plural: 'nodes', kind: 'Node', isNamespaced: false },
@@ -51,6 +65,11 @@ export class OperatorRig {
     rig.controller.start();
     await rig.director.start();
     return rig;
+  }
+
+  /** Another replica of the controller, not started yet. */
+  newController(identity: string): LabController {
+    return new LabController(this.#controllerKubeconfig, identity, controllerAccount.namespace);
   }
 
   async close(): Promise<void> {

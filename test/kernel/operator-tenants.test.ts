@@ -10,6 +10,10 @@ import {
   realServerType,
   virtualServiceType,
 } from '../../src/cluster/index.ts';
+import { ask, crdBase } from '../apiserver/client.ts';
+import type { Connection, Reply } from '../apiserver/client.ts';
+import { serviceAccountToken, withToken } from '../apiserver/service-account.ts';
+import { applyAll } from '../chart/deployment.ts';
 import type { ClusterObjects } from '../cluster/cluster-objects.ts';
 import { sendRequests, startServer } from '../lab/traffic.ts';
 import { sleep, until } from './director-eyes.ts';
@@ -152,10 +156,10 @@ describe('a tenant', () => {
   });
 });
 
-describe('a tenant who writes what is the part of the controller, while none runs', () => {
+describe('what is the part of the controller, written by an administrator while none runs,', () => {
   before(() => rig.controller.kill());
 
-  it('binds no address that no pool has, by a status of his own', async () => {
+  it('binds no address that no pool has, by a status', async () => {
     const stolen = '192.0.2.77';
     const free = rig.network.vip4(5);
     for (const [name, vip] of [
@@ -175,7 +179,7 @@ describe('a tenant who writes what is the part of the controller, while none run
     assert.deepEqual(await answersOf(stolen), {});
   });
 
-  // Not among them: any address with a podUID. Directors know no pods and believe it (docs/rbac.md).
+  // Not among them: any address with a podUID. Directors know no pods and believe it; nobody else may say it, see below.
   const forged: readonly (readonly [what: string, address: () => string, port: number, hasUid: boolean])[] = [
     ['a pod of a neighbour', () => rig.rip(2), vipPort, false],
     ['an address outside the pools', () => outsider, vipPort, false],
@@ -183,7 +187,7 @@ describe('a tenant who writes what is the part of the controller, while none run
     ['a kubelet, called a pod', () => nodeAddress, 10250, true],
   ];
   for (const [index, [what, address, port, hasUid]] of forged.entries()) {
-    it(`does not reach ${what} by a slice of his own`, async () => {
+    it(`does not reach ${what} by a slice`, async () => {
       const name = `forged-${index}`;
       const vip = rig.network.vip4(6 + index);
       const slice = (suffix: string, endpoint: Readonly<Record<string, unknown>>, slicePort: number) =>
@@ -215,4 +219,77 @@ describe('a tenant who writes what is the part of the controller, while none run
       assert.deepEqual(await answersOf(vip), { server3: 6 });
     });
   }
+});
+
+describe('a tenant with every right in his namespace', () => {
+  const slices = `${crdBase}/namespaces/default/realserverslices`;
+  const name = 'believed';
+  /** A slice that calls the pod of his neighbour one of his own. */
+  const forge = (): Promise<Reply> =>
+    ask(tenant, 'POST', slices, {
+      apiVersion: 'networking.lvs-operator.io/v1alpha1',
+      kind: 'RealServerSlice',
+      metadata: { name: 'forged' },
+      spec: {
+        virtualServiceName: name,
+        realServerName: name,
+        endpoints: [{ address: rig.rip(2), phase: 'Serving', podUID: 'invented' }],
+      },
+    });
+  let tenant: Connection;
+  let vip: string;
+
+  before(async () => {
+    const server = { url: rig.cluster.server.url };
+    tenant = withToken(server, await serviceAccountToken(server, { namespace: 'default', name: 'tenant' }));
+    const namespace = 'default';
+    const rbac = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata: { name: 'tenant', namespace } };
+    await applyAll(server, [
+      { ...rbac, kind: 'Role', rules: [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }] },
+      {
+        ...rbac,
+        kind: 'RoleBinding',
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'tenant' },
+        subjects: [{ kind: 'ServiceAccount', name: 'tenant', namespace }],
+      },
+    ]);
+    vip = rig.network.vip4(10);
+    await objects.create(virtualServiceType, name, {
+      spec: {
+        addresses: [{ ip: vip }],
+        ports: [{ port: vipPort }],
+        forwarding: { method: 'NAT', sourceNAT: false },
+      },
+    });
+    await objects.create(realServerType, name, {
+      spec: { virtualServiceRef: { name }, podSelector: { matchLabels: { app: name } } },
+    });
+    rig.controller.start();
+    await until('it is granted', () => rig.eyes.table().has(`TCP ${vip}:${vipPort}`));
+  });
+
+  async function expectRefusal(): Promise<void> {
+    const { status, body } = await forge();
+    assert.equal(status, 403);
+    assert.match(body.message, /realserverslices are written by the controller of lvs-operator only/);
+    assert.deepEqual(realServersOf(vip), []);
+    assert.deepEqual(await answersOf(vip), {});
+  }
+
+  it('reaches no pod of a neighbour by a slice that calls it his own', expectRefusal);
+
+  it('nor while no controller runs', async () => {
+    await rig.controller.kill();
+    await expectRefusal();
+  });
+
+  it('but would, if no policy guarded slices: the control of the tests above', async () => {
+    const bindings = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings';
+    const server = { url: rig.cluster.server.url };
+    const { status } = await ask(server, 'DELETE', `${bindings}/lvs-controller.networking.lvs-operator.io`);
+    assert.equal(status, 200);
+    assert.equal((await forge()).status, 201);
+    await until('the director believes it', () => realServersOf(vip).length === 1);
+    assert.deepEqual(await answersOf(vip), { server2: 6 });
+  });
 });

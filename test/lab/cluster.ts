@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { connectCluster } from '../../src/cluster/index.ts';
 import type { ClusterConnection } from '../../src/cluster/index.ts';
 import { systemTimers } from '../../src/kube/index.ts';
+import { serviceAccountToken } from '../apiserver/service-account.ts';
+import type { ServiceAccount } from '../apiserver/service-account.ts';
 import { startApiServer } from '../apiserver/start-api-server.ts';
 import type { ApiServer, ApiServerOptions } from '../apiserver/start-api-server.ts';
 import { ClusterObjects } from '../cluster/cluster-objects.ts';
@@ -25,6 +27,7 @@ export class LabCluster {
   readonly kubeconfig: string;
   /** File for programs beside the API server, on no host of the lab. */
   readonly ownKubeconfig: string;
+  readonly #folder: string;
   readonly #host: LabHost;
   readonly #connection: ClusterConnection;
   #relay: LabSockets | undefined;
@@ -32,13 +35,9 @@ export class LabCluster {
   private constructor(server: ApiServer, host: LabHost) {
     this.server = server;
     this.#host = host;
-    const folder = mkdtempSync(join(tmpdir(), 'cluster-'));
-    this.kubeconfig = join(folder, 'config');
-    const url = new URL(server.url);
-    url.port = String(labApiServerPort);
-    writeFileSync(this.kubeconfig, server.kubeconfig().replace(server.url, url.origin));
-    this.ownKubeconfig = join(folder, 'own');
-    writeFileSync(this.ownKubeconfig, server.kubeconfig());
+    this.#folder = mkdtempSync(join(tmpdir(), 'cluster-'));
+    this.kubeconfig = this.#write('config', server.kubeconfig(), 'host');
+    this.ownKubeconfig = this.#write('own', server.kubeconfig(), 'beside');
     this.#connection = connectCluster({
       kubeconfig: { file: this.ownKubeconfig },
       userAgent: 'test',
@@ -58,6 +57,23 @@ export class LabCluster {
   /** The objects of another namespace. */
   objectsIn(namespace: string): ClusterObjects {
     return new ClusterObjects(this.#connection.client, namespace);
+  }
+
+  /**
+   * A kubeconfig of a ServiceAccount, for a program beside the API server or on the host. It is worth as much as the roles
+   * say that are bound to the account, when the server goes by roles.
+   */
+  async kubeconfigOf(account: ServiceAccount, where: 'beside' | 'host'): Promise<string> {
+    const token = await serviceAccountToken({ url: this.server.url }, account);
+    return this.#write(`${account.name}-${token.slice(0, 8)}`, this.server.kubeconfig(token), where);
+  }
+
+  #write(name: string, kubeconfig: string, where: 'beside' | 'host'): string {
+    const file = join(this.#folder, name);
+    const url = new URL(this.server.url);
+    url.port = String(labApiServerPort);
+    writeFileSync(file, where === 'host' ? kubeconfig.replace(this.server.url, url.origin) : kubeconfig);
+    return file;
   }
 
   /** The host reaches the API server. */

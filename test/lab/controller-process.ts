@@ -12,14 +12,15 @@ export class LabController {
   #child: ChildProcess | undefined;
   #log = '';
 
-  constructor(kubeconfig: string, identity: string) {
+  /** @param namespace where its Lease is */
+  constructor(kubeconfig: string, identity: string, namespace: string) {
     this.#argv = [
       productFile,
       'controller',
       '--kubeconfig',
       kubeconfig,
       '--namespace',
-      'default',
+      namespace,
       '--identity',
       identity,
       ...Object.entries(lease).flatMap(([name, seconds]) => [`--lease-${name}`, seconds]),

@@ -1,0 +1,161 @@
+/** Controller and director at work with the tokens of their ServiceAccounts: what `deploy/` grants is enough, and needed. */
+import assert from 'node:assert/strict';
+import { after, before, it } from 'node:test';
+import { connectCluster, directorType, realServerType } from '../../src/cluster/index.ts';
+import type { ClusterConnection } from '../../src/cluster/index.ts';
+import { clusterKindList, watchClusterKinds } from '../../src/director/cluster-kinds.ts';
+import { DirectorObject } from '../../src/director/director-object.ts';
+import { retiredReport } from '../../src/director/director-report.ts';
+import { askForOwnNode } from '../../src/director/own-node.ts';
+import { AccessReview } from '../../src/endpoint/access-review.ts';
+import { systemTimers } from '../../src/kube/index.ts';
+import { onEveryServer, until } from '../apiserver/environment.ts';
+import { serviceAccountToken } from '../apiserver/service-account.ts';
+import { ClusterRig } from '../controller/cluster-rig.ts';
+import { noLastGood } from '../director/cluster-rig.ts';
+import { RecordingLogger } from '../kube/objects.ts';
+import {
+  accountUser,
+  applyAll,
+  controllerAccount,
+  directorAccount,
+  grantedRights,
+  readAccess,
+} from './deployment.ts';
+
+/** Granted, and asked for only when something happens that the suite below does not bring about. */
+const rare: readonly (readonly [
+  account: typeof controllerAccount | typeof directorAccount,
+  right: string,
+  when: string,
+])[] = [
+  [
+    controllerAccount,
+    'get virtualservices.networking.lvs-operator.io',
+    'a status was written by somebody else',
+  ],
+  [controllerAccount, 'get addresspools.networking.lvs-operator.io', 'a status was written by somebody else'],
+  [controllerAccount, 'get realservers.networking.lvs-operator.io', 'a status was written by somebody else'],
+  [controllerAccount, 'get realserverslices.networking.lvs-operator.io', 'a slice was edited by a person'],
+  [controllerAccount, 'update realserverslices.networking.lvs-operator.io', 'a slice was edited by a person'],
+  [controllerAccount, 'patch events.events.k8s.io', 'an event repeats itself'],
+  [directorAccount, 'get directors.networking.lvs-operator.io', 'its status was written by somebody else'],
+];
+
+onEveryServer(
+  'the rights that deploy/ grants',
+  (server) => {
+    let rig: ClusterRig;
+    const connections: ClusterConnection[] = [];
+    const nodeName = server.clusterName('a');
+
+    const connectAs = (file: string): ClusterConnection => {
+      const connection = connectCluster({
+        kubeconfig: { file },
+        userAgent: 'lvs-test',
+        clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
+        timers: systemTimers,
+        random: Math.random,
+      });
+      connections.push(connection);
+      return connection;
+    };
+
+    /** A real server tells of a refusal only who was refused, and then what is waited for does not come. */
+    const assertNothingRefused = (): void => {
+      const { requests = [] } = server.inProcess ?? {};
+      assert.deepEqual(
+        requests.filter(({ status }) => status === 403),
+        [],
+      );
+    };
+
+    before(async () => {
+      await applyAll(server, readAccess());
+      rig = new ClusterRig(server);
+      await rig.node('a');
+    });
+    after(async () => {
+      await rig.close();
+      for (const connection of connections) await connection.close();
+    });
+
+    it('are enough for a controller', async () => {
+      const kubeconfigFile = await server.kubeconfigOf(controllerAccount);
+      const options = { kubeconfigFile, leaseNamespace: controllerAccount.namespace };
+      await rig.pool('public', { addresses: ['192.0.2.10-192.0.2.12'], default: true });
+      await rig.start(options);
+      await rig.start(options);
+      await rig.virtualService('web');
+      await rig.realServer('web', 'web');
+      await rig.pod('web-1', '10.8.0.1', { app: 'web' });
+      await rig.waitFor('web', 'RealServersAvailable', 'True Serving');
+      await rig.director('a');
+      await rig.waitFor('web', 'Ready', 'True Ready');
+      await until('events are written', async () => (await rig.events('web')).includes('Programmed'));
+      // Whoever leads gives the lease back, and the other takes it.
+      await rig.stopLeader();
+      await rig.pod('web-2', '10.8.0.2', { app: 'web' });
+      await until('the other leads', async () => (await rig.endpoints('web')).length === 2);
+      await rig.remove(realServerType, 'web');
+      await rig.waitFor('web', 'RealServersAvailable', 'False NoRealServers');
+      await rig.director('gone');
+      await server
+        .connect()
+        .transport.request({ method: 'DELETE', path: `/api/v1/nodes/${server.clusterName('gone')}` });
+      await until(
+        'the Director of a node that is gone is removed',
+        async () => (await rig.get(directorType, server.clusterName('gone'))) === undefined,
+      );
+      assertNothingRefused();
+    });
+
+    it('are enough for a director', async () => {
+      const connection = connectAs(await server.kubeconfigOf({ ...directorAccount, nodeName }));
+      const logger = new RecordingLogger();
+      const kinds = clusterKindList(
+        watchClusterKinds({ connection, logger, remembered: noLastGood, onHealth: () => {} }),
+      );
+      for (const kind of kinds) kind.start();
+      await until('every kind is followed', async () =>
+        Promise.resolve(kinds.every(({ store }) => store.state.kind === 'synced')),
+      );
+      assert.equal(await askForOwnNode(connection, nodeName, 10_000), 'Director');
+      await rig.remove(directorType, nodeName);
+      const own = new DirectorObject({ connection, nodeName, logger });
+      const kernel = { release: '6.1', ipvsVersion: '1.2.1', connectionTableSize: 4096 };
+      const identity = { version: '0.0.0', nodeName, kernel, schedulers: ['wlc'], endpoint: undefined };
+      own.start();
+      own.publish(retiredReport(identity, Date.now()));
+      await until(
+        'its Director is written',
+        async () => (await rig.get(directorType, nodeName))?.['status'] !== undefined,
+      );
+      // Whoever has no right to read it is refused by name, which takes both reviews.
+      const { transport } = connection.client;
+      const { clock } = connection;
+      const token = await serviceAccountToken(server, controllerAccount);
+      const access = new AccessReview({ transport, clock, logger });
+      assert.equal(await access.review(`Bearer ${token}`, '/never-granted'), 'forbidden');
+      await own.stop(1000);
+      await Promise.all(kinds.map((kind) => kind.stop()));
+      assertNothingRefused();
+    });
+
+    it('are needed, each of them', () => {
+      // A real API server does not say which right a request has needed.
+      if (server.inProcess === undefined) return;
+      const { usedRights: used } = server.inProcess;
+      const excused = new Map(
+        rare.map(([account, right, when]) => [`${accountUser(account)}: ${right}`, when]),
+      );
+      const unused = [...grantedRights(readAccess())].filter((right) => !used.has(right));
+      for (const right of unused) console.log(`not needed here: ${right} (${excused.get(right)})`);
+      assert.deepEqual(
+        unused.filter((right) => !excused.has(right)),
+        [],
+      );
+    });
+  },
+  { usesRoles: true },
+);
