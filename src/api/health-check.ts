@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { CelRule } from './cel.ts';
-import { choice, fields, flag, integer, list, objectName, text } from './fields.ts';
+import { choice, fields, flag, integer, list, text } from './fields.ts';
 import type { Immutable } from './immutable.ts';
 import type { FieldPath, RuleViolation } from './problem.ts';
 
@@ -22,14 +22,6 @@ const bytesSchema = (what: string) =>
       .describe('The bytes in hex.'),
   });
 
-const keyReference = (kind: string, keyDefault: string) =>
-  fields({
-    name: objectName(`the name of a ${kind}`).describe(`A ${kind} of the same namespace.`),
-    key: text('a key: letters, digits, "-", "_" and "."', /^[-._a-zA-Z0-9]+$/, 253)
-      .default(keyDefault)
-      .describe('The entry that holds it.'),
-  });
-
 const tlsSchema = fields({
   insecureSkipVerify: flag()
     .default(false)
@@ -41,19 +33,7 @@ const tlsSchema = fields({
     ),
   caBundle: text('certificates in PEM', /^\s*-----BEGIN CERTIFICATE-----[\s\S]+$/, 262_144)
     .optional()
-    .describe('Authorities to trust, in PEM. Omitted, with caBundleRef too: the well-known ones.'),
-  caBundleRef: keyReference('ConfigMap', 'ca.crt')
-    .optional()
-    .describe('ConfigMap that holds the authorities to trust.'),
-  clientCertificateRef: fields({
-    name: objectName('the name of a Secret').describe(
-      'A Secret of type kubernetes.io/tls, of the same namespace.',
-    ),
-  })
-    .optional()
-    .describe(
-      'Secret with the certificate that the probe shows. The director needs a RoleBinding to get it.',
-    ),
+    .describe('Authorities to trust, in PEM. Omitted: the well-known ones.'),
   minVersion: choice(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('Oldest version to accept.'),
 });
 
@@ -158,19 +138,12 @@ export const healthCheckSchema = fields({
   port: integer(1, 65535)
     .optional()
     .describe('Port to ask. Default: the port that serves; allowed are ports of the real server only.'),
-  through: choice(['realServer', 'virtualService'])
-    .default('realServer')
-    .describe(
-      'virtualService: the probe goes to the virtual address and through the forwarding of this one real server, so that ' +
-        'a missing virtual address there or a broken tunnel is seen.',
-    ),
   initialState: choice(['Down', 'Up'])
     .default('Down')
     .describe('How a new server begins. Down: it gets connections once it has passed.'),
 });
 
 export type HealthCheckSpec = Immutable<z.output<typeof healthCheckSchema>>;
-export type HealthCheckTls = NonNullable<NonNullable<HealthCheckSpec['https']>['tls']>;
 export type HealthCheckBytes = NonNullable<NonNullable<HealthCheckSpec['udp']>['payload']>;
 
 export const healthCheckTypes = [
@@ -187,10 +160,8 @@ export const healthCheckTypes = [
 export type HealthCheckType = (typeof healthCheckTypes)[number];
 
 const oneType = `needs exactly one of ${healthCheckTypes.join(', ')}`;
-const throughMark = 'needs a port to connect to; icmp and none have no way through a virtual service';
 const oneEncoding = 'needs exactly one of text and hex';
 const oneBody = 'needs exactly one of contains and matches';
-const oneBundle = 'has no effect beside caBundle; remove one of them';
 const statusOrder = 'has a range that ends before it begins';
 
 /** What the structure cannot say. `path` leads to the health check. */
@@ -205,8 +176,6 @@ export function healthCheckViolations(check: HealthCheckSpec, path: FieldPath): 
       `is ${check.timeoutSeconds}, above intervalSeconds ${check.intervalSeconds}; one probe ends before the next begins`,
     );
   }
-  if (check.through === 'virtualService' && (check.icmp ?? check.none) !== undefined)
-    say(['through'], throughMark);
   for (const [at, bytes] of bytesOf(check)) {
     if ((bytes.text === undefined) === (bytes.hex === undefined)) say(at, oneEncoding);
   }
@@ -218,9 +187,6 @@ export function healthCheckViolations(check: HealthCheckSpec, path: FieldPath): 
       const [first = '', last = first] = range.split('-');
       if (last < first) say([type, 'statuses', index], statusOrder);
     });
-  }
-  for (const [at, tls] of tlsOf(check)) {
-    if (tls.caBundle !== undefined && tls.caBundleRef !== undefined) say([...at, 'caBundleRef'], oneBundle);
   }
   if (check.dns !== undefined && !isDnsName(check.dns.name))
     say(['dns', 'name'], 'has an empty label, one above 63 bytes, or is too long for DNS');
@@ -237,15 +203,6 @@ function bytesOf({ tcp, udp }: HealthCheckSpec): readonly (readonly [FieldPath, 
   return all.flatMap(([at, bytes]) => (bytes === undefined ? [] : [[at, bytes] as const]));
 }
 
-function tlsOf({ https, grpc, smtp }: HealthCheckSpec): readonly (readonly [FieldPath, HealthCheckTls])[] {
-  const all: [FieldPath, HealthCheckTls | undefined][] = [
-    [['https', 'tls'], https?.tls],
-    [['grpc', 'tls'], grpc?.tls],
-    [['smtp', 'startTls'], smtp?.startTls],
-  ];
-  return all.flatMap(([at, tls]) => (tls === undefined ? [] : [[at, tls] as const]));
-}
-
 /** The same in CEL. `path` leads to the health check. The length of DNS labels is left to the director. */
 export function healthCheckCel(path: readonly string[]): readonly CelRule[] {
   const has = (type: string) => `(has(self.${type}) ? 1 : 0)`;
@@ -259,13 +216,6 @@ export function healthCheckCel(path: readonly string[]): readonly CelRule[] {
         "'is %d, above intervalSeconds %d; one probe ends before the next begins'" +
         '.format([self.timeoutSeconds, self.intervalSeconds])',
       fieldPath: '.timeoutSeconds',
-    },
-    {
-      at: path,
-      rule: "self.through == 'realServer' || (!has(self.icmp) && !has(self.none))",
-      message: throughMark,
-      fieldPath: '.through',
-      reason: 'FieldValueForbidden',
     },
     ...[
       ['tcp', 'send'],
@@ -281,17 +231,6 @@ export function healthCheckCel(path: readonly string[]): readonly CelRule[] {
         message: statusOrder,
       },
     ]),
-    ...[
-      ['https', 'tls'],
-      ['grpc', 'tls'],
-      ['smtp', 'startTls'],
-    ].map((at) => ({
-      at: [...path, ...at],
-      rule: '!has(self.caBundle) || !has(self.caBundleRef)',
-      message: oneBundle,
-      fieldPath: '.caBundleRef',
-      reason: 'FieldValueForbidden' as const,
-    })),
   ];
 }
 

@@ -28,7 +28,7 @@ export { failureStep } from './failure-policy.ts';
 export type { FailureContext, FailureStep } from './failure-policy.ts';
 export { isForbiddenTarget } from './target-guard.ts';
 export { questionOf } from './question-of.ts';
-export type { CheckMaterial, QuestionResult } from './question-of.ts';
+export type { QuestionResult } from './question-of.ts';
 export { probeKey } from './question.ts';
 export type { MarkedRoute, Probe, Question, Target, TlsQuestion } from './question.ts';
 export type { Check } from './share-probes.ts';

@@ -7,14 +7,6 @@ type BytesSpec = NonNullable<HealthCheckSpec['udp']>['payload'];
 type HttpSpec = NonNullable<HealthCheckSpec['http']>;
 type TlsSpec = NonNullable<NonNullable<HealthCheckSpec['https']>['tls']>;
 
-/** What the references of a check point to, fetched by the caller. */
-export interface CheckMaterial {
-  /** PEM of `caBundleRef`. */
-  readonly caBundle?: string | undefined;
-  /** PEM of `clientCertificateRef`. */
-  readonly clientCertificate?: { readonly certificate: string; readonly key: string } | undefined;
-}
-
 export type QuestionResult =
   /** Undefined: `none`, nothing is asked. */
   | { readonly ok: true; readonly question: Question | undefined }
@@ -22,19 +14,14 @@ export type QuestionResult =
   | { readonly ok: false; readonly path: FieldPath; readonly message: string };
 
 /** The question that a check asks, and whether it can be asked at all. */
-export function questionOf(check: HealthCheckSpec, material: CheckMaterial = {}): QuestionResult {
+export function questionOf(check: HealthCheckSpec): QuestionResult {
   const ask = (question: Question | undefined): QuestionResult => ({ ok: true, question });
   const { tcp, http, https, grpc, udp, dns, smtp, icmp } = check;
   if (tcp !== undefined)
     return ask({ type: 'tcp', sendHex: optionalHex(tcp.send), expectHex: optionalHex(tcp.expect) });
   if (http !== undefined) return askHttp(http, ['http'], undefined);
-  if (https !== undefined)
-    return askTls(https.tls, ['https', 'tls'], material, (tls) => askHttp(https, ['https'], tls));
-  if (grpc !== undefined) {
-    return askTls(grpc.tls, ['grpc', 'tls'], material, (tls) =>
-      ask({ type: 'grpc', service: grpc.service, tls }),
-    );
-  }
+  if (https !== undefined) return askHttp(https, ['https'], tlsQuestion(https.tls));
+  if (grpc !== undefined) return ask({ type: 'grpc', service: grpc.service, tls: tlsQuestion(grpc.tls) });
   if (udp !== undefined)
     return ask({ type: 'udp', payloadHex: hexOf(udp.payload), expectHex: hexOf(udp.expect) });
   if (dns !== undefined) {
@@ -42,11 +29,8 @@ export function questionOf(check: HealthCheckSpec, material: CheckMaterial = {})
     const wanted = expect.map((record) => formatRecord(type, record));
     return ask({ type: 'dns', name, recordType: type, expect: wanted, transport });
   }
-  if (smtp !== undefined) {
-    return askTls(smtp.startTls, ['smtp', 'startTls'], material, (startTls) =>
-      ask({ type: 'smtp', heloName: smtp.heloName, startTls }),
-    );
-  }
+  if (smtp !== undefined)
+    return ask({ type: 'smtp', heloName: smtp.heloName, startTls: tlsQuestion(smtp.startTls) });
   return ask(icmp === undefined ? undefined : { type: 'icmp' });
 }
 
@@ -76,36 +60,11 @@ function bodyMatch(body: HttpSpec['body']): BodyMatch | undefined {
   return body?.matches === undefined ? undefined : { kind: 'matches', pattern: body.matches };
 }
 
-/** @param then gets the settings of TLS, undefined when there are none */
-function askTls(
-  spec: TlsSpec | undefined,
-  path: FieldPath,
-  material: CheckMaterial,
-  then: (tls: TlsQuestion | undefined) => QuestionResult,
-): QuestionResult {
-  if (spec === undefined) return then(undefined);
-  if (spec.caBundleRef !== undefined && material.caBundle === undefined) {
-    return {
-      ok: false,
-      path: [...path, 'caBundleRef'],
-      message: `names ${spec.caBundleRef.name}, which could not be read`,
-    };
-  }
-  if (spec.clientCertificateRef !== undefined && material.clientCertificate === undefined) {
-    const { name } = spec.clientCertificateRef;
-    return {
-      ok: false,
-      path: [...path, 'clientCertificateRef'],
-      message: `names ${name}, which could not be read`,
-    };
-  }
-  return then({
-    isVerified: !spec.insecureSkipVerify,
-    serverName: spec.serverName,
-    caBundle: spec.caBundleRef === undefined ? spec.caBundle : material.caBundle,
-    clientCertificate: spec.clientCertificateRef === undefined ? undefined : material.clientCertificate,
-    minVersion: spec.minVersion,
-  });
+/** Undefined where there is no TLS. */
+function tlsQuestion(spec: TlsSpec | undefined): TlsQuestion | undefined {
+  if (spec === undefined) return undefined;
+  const { insecureSkipVerify, serverName, caBundle, minVersion } = spec;
+  return { isVerified: !insecureSkipVerify, serverName, caBundle, minVersion };
 }
 
 function optionalHex(bytes: BytesSpec | undefined): string | undefined {

@@ -64,7 +64,6 @@ describe('a health check as it is written', () => {
     ['no type at all', {}, ''],
     ['two types', { tcp: {}, icmp: {} }, ''],
     ['a timeout above the interval', { tcp: {}, intervalSeconds: 2, timeoutSeconds: 3 }, 'timeoutSeconds'],
-    ['ping through a virtual service', { icmp: {}, through: 'virtualService' }, 'through'],
     ['bytes in no form', { tcp: { send: {} } }, 'tcp.send'],
     [
       'bytes in two forms',
@@ -73,11 +72,6 @@ describe('a health check as it is written', () => {
     ],
     ['a body to match by nothing', { http: { body: {} } }, 'http.body'],
     ['statuses that end before they begin', { http: { statuses: ['399-200'] } }, 'http.statuses[0]'],
-    [
-      'authorities from two places',
-      { https: { tls: { caBundle: pem, caBundleRef: { name: 'x' } } } },
-      'https.tls.caBundleRef',
-    ],
   ];
   for (const [scenario, written, ...fields] of table) {
     it(scenario, () => {
@@ -122,7 +116,6 @@ describe('a health check as it is written', () => {
       timeoutSeconds,
       successThreshold,
       failureThreshold,
-      through,
       initialState,
       http,
     } = healthCheckSchema.parse({ http: {} });
@@ -132,18 +125,17 @@ describe('a health check as it is written', () => {
         timeoutSeconds,
         successThreshold,
         failureThreshold,
-        through,
-        initialState,
+          initialState,
         http?.statuses,
       ],
-      [2, 1, 2, 3, 'realServer', 'Down', ['200-399']],
+      [2, 1, 2, 3, 'Down', ['200-399']],
     );
     assert.equal(healthCheckSchema.parse({ https: {} }).https?.tls.insecureSkipVerify, false);
   });
 });
 
 describe('the question of a check', () => {
-  const ask = (written: object, material = {}) => questionOf(healthCheckSchema.parse(written), material);
+  const ask = (written: object) => questionOf(healthCheckSchema.parse(written));
 
   it('holds everything that was written, with nothing left open', () => {
     assert.deepEqual(ask({ http: { statuses: ['204', '300-301'], body: { matches: 'a+' } } }), {
@@ -173,14 +165,6 @@ describe('the question of a check', () => {
   it('a pattern that is no pattern is refused by its field', () => {
     const result = ask({ https: { body: { matches: '(?=x)' } } });
     assert.deepEqual(result.ok ? undefined : result.path, ['https', 'body', 'matches']);
-  });
-
-  it('what a reference names must be there', () => {
-    const written = { grpc: { tls: { caBundleRef: { name: 'ca' }, clientCertificateRef: { name: 'me' } } } };
-    const clientCertificate = { certificate: pem, key: 'k' };
-    assert.match(JSON.stringify(ask(written)), /caBundleRef.*could not be read/);
-    assert.match(JSON.stringify(ask(written, { caBundle: pem })), /clientCertificateRef.*could not be read/);
-    assert.ok(ask(written, { caBundle: pem, clientCertificate }).ok);
   });
 });
 
