@@ -38,8 +38,14 @@ const tlsSchema = fields({
 });
 
 /** Those that shape the message itself are ours. */
-const headerName =
-  /^(?!(?:[Hh][Oo][Ss][Tt]|[Cc][Oo][Nn][Nn][Ee][Cc][Tt][Ii][Oo][Nn]|[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-[Ll][Ee][Nn][Gg][Tt][Hh]|[Tt][Rr][Aa][Nn][Ss][Ff][Ee][Rr]-[Ee][Nn][Cc][Oo][Dd][Ii][Nn][Gg]|[Uu][Pp][Gg][Rr][Aa][Dd][Ee]|[Ee][Xx][Pp][Ee][Cc][Tt])$)[-!#$%&'*+.^_`|~0-9A-Za-z]+$/;
+const ownHeaders = [
+  'host',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+] as const;
 
 const httpFields = {
   method: choice(['GET', 'HEAD', 'OPTIONS']).default('GET').describe('Method of the request.'),
@@ -51,8 +57,8 @@ const httpFields = {
     .describe('The Host header. Default: address and port of the real server.'),
   headers: list(
     fields({
-      name: text('a header name; those that shape the message are set by the probe', headerName, 128),
-      value: text('a header value in printable ASCII', /^[\x20-\x7e]*$/, 2048),
+      name: text('a header name', /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/, 128).describe('Name of the header.'),
+      value: text('a header value in printable ASCII', /^[\x20-\x7e]*$/, 2048).describe('Its value.'),
     }),
     0,
     32,
@@ -162,7 +168,11 @@ export type HealthCheckType = (typeof healthCheckTypes)[number];
 const oneType = `needs exactly one of ${healthCheckTypes.join(', ')}`;
 const oneEncoding = 'needs exactly one of text and hex';
 const oneBody = 'needs exactly one of contains and matches';
+const ownHeader = 'is set by the probe itself, as it shapes the message';
 const statusOrder = 'has a range that ends before it begins';
+
+export const healthCheckPromise =
+  'A health check asks one question, ends before the next begins, and compares with one thing.';
 
 /** What the structure cannot say. `path` leads to the health check. */
 export function healthCheckViolations(check: HealthCheckSpec, path: FieldPath): readonly RuleViolation[] {
@@ -183,6 +193,10 @@ export function healthCheckViolations(check: HealthCheckSpec, path: FieldPath): 
     const http = check[type];
     if (http?.body !== undefined && (http.body.contains === undefined) === (http.body.matches === undefined))
       say([type, 'body'], oneBody);
+    http?.headers.forEach(({ name }, index) => {
+      if (ownHeaders.some((own) => own === name.toLowerCase()))
+        say([type, 'headers', index, 'name'], ownHeader);
+    });
     http?.statuses.forEach((range, index) => {
       const [first = '', last = first] = range.split('-');
       if (last < first) say([type, 'statuses', index], statusOrder);
@@ -225,6 +239,13 @@ export function healthCheckCel(path: readonly string[]): readonly CelRule[] {
     ].map((at) => ({ at: [...path, ...at], rule: 'has(self.text) != has(self.hex)', message: oneEncoding })),
     ...['http', 'https'].flatMap((type) => [
       { at: [...path, type, 'body'], rule: 'has(self.contains) != has(self.matches)', message: oneBody },
+      {
+        at: [...path, type, 'headers', '[]'],
+        rule: `!(self.name.lowerAscii() in [${ownHeaders.map((name) => `'${name}'`).join(', ')}])`,
+        message: ownHeader,
+        fieldPath: '.name',
+        reason: 'FieldValueForbidden' as const,
+      },
       {
         at: [...path, type, 'statuses', '[]'],
         rule: "!self.contains('-') || self.substring(0, 3) <= self.substring(4)",

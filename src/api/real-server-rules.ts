@@ -2,6 +2,7 @@ import { tunnelCel, tunnelViolations } from './forwarding.ts';
 import { duplicateViolations, twoSpellings } from './duplicates.ts';
 import { duplicatePortNameCel, portNameMissingCel } from './port-name-cel.ts';
 import { selectorCel, selectorPromise, selectorViolations } from './label-selector.ts';
+import { healthCheckCel, healthCheckPromise, healthCheckViolations } from './health-check.ts';
 import type { ResourceRule } from './problem.ts';
 import { sourceCel, sourceViolations } from './real-server-source.ts';
 import type { RealServerSpec } from './real-server.ts';
@@ -102,5 +103,12 @@ export const realServerRules: readonly ResourceRule<RealServerSpec>[] = [
     violations: ({ forwarding }) =>
       forwarding === undefined ? [] : tunnelViolations(forwarding, ['spec', 'forwarding']),
     cel: tunnelCel(['spec', 'forwarding']),
+  },
+  {
+    name: 'HealthCheckInvalid',
+    promise: healthCheckPromise,
+    violations: ({ healthCheck }) =>
+      healthCheck === undefined ? [] : healthCheckViolations(healthCheck, ['spec', 'healthCheck']),
+    cel: healthCheckCel(['spec', 'healthCheck']),
   },
 ];

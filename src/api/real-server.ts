@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { choice, fields, integer, ipAddress, label, list, objectName, set } from './fields.ts';
 import { forwardingOverrideSchema } from './forwarding.ts';
+import { healthCheckSchema } from './health-check.ts';
 import type { Immutable } from './immutable.ts';
 import { labelSelector } from './label-selector.ts';
 import type { NamespacedMetadata, apiVersion } from './metadata.ts';
@@ -68,6 +69,9 @@ export const realServerSpecSchema = fields({
       'Connections below which a full real server is used again. 0: three quarters of upperThreshold.',
     ),
   forwarding: forwardingOverrideSchema.optional().describe('Overrides the forwarding of the VirtualService.'),
+  healthCheck: healthCheckSchema
+    .optional()
+    .describe('Replaces the healthCheck of the VirtualService as a whole. `none: {}` switches it off.'),
 });
 
 export type RealServerSpec = Immutable<z.output<typeof realServerSpecSchema>>;

@@ -2,6 +2,7 @@ import { ipFamily } from '../base/index.ts';
 import { tunnelCel, tunnelViolations } from './forwarding.ts';
 import { duplicateViolations, twoSpellings } from './duplicates.ts';
 import { duplicatePortNameCel, portNameMissingCel } from './port-name-cel.ts';
+import { healthCheckCel, healthCheckPromise, healthCheckViolations } from './health-check.ts';
 import type { ResourceRule, RuleViolation } from './problem.ts';
 import type { VirtualPort, VirtualServiceSpec } from './virtual-service.ts';
 
@@ -245,6 +246,13 @@ export const virtualServiceRules: readonly ResourceRule<VirtualServiceSpec>[] = 
         reason: 'FieldValueForbidden',
       },
     ],
+  },
+  {
+    name: 'HealthCheckInvalid',
+    promise: healthCheckPromise,
+    violations: ({ healthCheck }) =>
+      healthCheck === undefined ? [] : healthCheckViolations(healthCheck, ['spec', 'healthCheck']),
+    cel: healthCheckCel(['spec', 'healthCheck']),
   },
   {
     name: 'DuplicateSourceRange',

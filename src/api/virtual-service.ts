@@ -15,6 +15,7 @@ import {
   set,
 } from './fields.ts';
 import { forwardingSchema } from './forwarding.ts';
+import { healthCheckSchema } from './health-check.ts';
 import type { Immutable } from './immutable.ts';
 import type { NamespacedMetadata, apiVersion } from './metadata.ts';
 
@@ -144,6 +145,18 @@ export const virtualServiceSpecSchema = fields(
     sourceRanges: set(cidr(), 0, 256)
       .prefault([])
       .describe('Networks whose clients may connect. Empty: everybody.'),
+    healthCheck: healthCheckSchema
+      .optional()
+      .describe(
+        'How directors find out whether a real server answers. One that does not gets no new connections. Each director ' +
+          'asks for itself. Omitted: every real server counts as up.',
+      ),
+    onFailure: choice(['Quiesce', 'Remove'])
+      .default('Quiesce')
+      .describe(
+        'What becomes of a real server that fails its health check. Quiesce: no new connections; it leaves when its own ' +
+          'have ended, or after the time of drain. Remove: it leaves at once, and its connections are cut.',
+      ),
     drain: drainSchema.prefault({}).describe('How real servers leave.'),
   },
   {

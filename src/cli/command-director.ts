@@ -73,12 +73,12 @@ async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<n
     stateDirectory: requireString(input, 'state-dir'),
     configuration: readConfiguration(input.strings['config']),
     clock: systemClock,
+    timers: systemTimers,
     logger,
     version,
     pid: process.pid,
     netlinkDebug: netlinkDebugSink(io),
     listen,
-    timers: systemTimers,
   };
   const director =
     goal.kind === 'manifests'

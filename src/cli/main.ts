@@ -1,18 +1,10 @@
-import './small-heap.ts';
-import { runCommandLine } from './run.ts';
+import { isMainThread } from 'node:worker_threads';
 
-// A reader that has seen enough ("| head") closes the pipe: no reason to fail, least of all for a director whose log
-// nobody collects any more.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+// Once all is one file, the thread of the prober begins with this file, too. It needs its own room and nothing of the
+// commands; so each is loaded only where it is wanted.
+if (isMainThread) {
+  const { runProcess } = await import('./run-process.ts');
+  await runProcess();
+} else {
+  await import('../health/index.ts');
 }
-
-// The one place that touches the process: everything else gets it as arguments.
-process.exitCode = await runCommandLine(process.argv.slice(2), {
-  out: (text) => process.stdout.write(text),
-  err: (text) => process.stderr.write(text),
-  env: process.env,
-  isTerminal: process.stdout.isTTY === true,
-});

@@ -3,18 +3,20 @@ import type { DirectorConfiguration } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
 import type { PacketRules } from '../link/index.ts';
-import { computeChanges, computeDesiredState } from '../plan/index.ts';
+import { computeChanges, computeDesiredState, noHealthMemory } from '../plan/index.ts';
 import type {
   ChangePlan,
   ClusterFacts,
   DesiredState,
   DirectorFacts,
+  HealthMemory,
   HeldRemoval,
   Refusal,
 } from '../plan/index.ts';
 import { applyChanges, formatChangeKey, logFailures } from './apply.ts';
 import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
+import type { DirectorHealth } from './director-health.ts';
 import { computeFacts } from './facts.ts';
 import { computeFirstGoal } from './first-goal.ts';
 import { ForeignHandsWatch } from './foreign-hands-watch.ts';
@@ -31,6 +33,8 @@ export interface DirectorAgentOptions {
   readonly host: Host;
   readonly ledgerStore: LedgerStore;
   readonly lastGood: LastGoodStore;
+  /** Undefined: every real server counts as up. */
+  readonly health?: DirectorHealth | undefined;
   readonly board: StatusBoard;
   readonly configuration: DirectorConfiguration;
   readonly clock: Clock;
@@ -65,10 +69,12 @@ export class DirectorAgent {
         readonly vips: Ledger['vips'];
       }
     | undefined;
-  #converged: { view: DesiredView; desired: DesiredState; hostVersion: number } | undefined;
+  #converged:
+    { view: DesiredView; desired: DesiredState; health: HealthMemory; hostVersion: number } | undefined;
   #previous: { readonly desired: DesiredState; readonly packetRules: PacketRules } | undefined;
   #failures = new Map<string, ChangeFailure>();
   #wakeAtMs: number | undefined;
+  #healthWakeAtMs: number | undefined;
   #lastFullCheckMs = Number.NEGATIVE_INFINITY;
   #lastLookMs = Number.NEGATIVE_INFINITY;
   #ownedServices: { readonly list: readonly string[]; readonly set: ReadonlySet<string> } | undefined;
@@ -180,7 +186,8 @@ export class DirectorAgent {
     if (this.#isStopped) return;
     const { clock, configuration } = this.#options;
     const candidates = [this.#lastLookMs + configuration.driftCheckSeconds * 1000 - clock.monotonicMs()];
-    if (this.#wakeAtMs !== undefined) candidates.push(this.#wakeAtMs - clock.wallMs());
+    for (const wakeAtMs of [this.#wakeAtMs, this.#healthWakeAtMs])
+      if (wakeAtMs !== undefined) candidates.push(wakeAtMs - clock.wallMs());
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.wake(), Math.max(10, Math.min(...candidates)));
   }
@@ -208,9 +215,9 @@ export class DirectorAgent {
       drainingServices: this.#ledger.drains.map((drain) => drain.service),
     });
     const view = source.current();
-    const desired = this.#goal(view, host.state);
+    const { desired, health } = this.#judge(this.#goal(view, host.state), host.state);
     host.observeSysctls(desired.sysctls, isLook);
-    if (this.#isQuiet(view, desired)) {
+    if (this.#isQuiet(view, desired, health)) {
       if (this.#isLedgerBehind || ledgerStore.isMissing()) this.#writeLedger();
       return false;
     }
@@ -245,12 +252,14 @@ export class DirectorAgent {
       plan,
       result,
       desired,
+      health,
       retryAtMs: wakeAtMs,
       isWithheld: changes.length < plan.changes.length,
     });
     board.update({
       view,
       desired,
+      health,
       host: host.state,
       ledger: this.#ledger,
       held: this.#held,
@@ -269,6 +278,7 @@ export class DirectorAgent {
     plan: ChangePlan;
     result: ApplyResult;
     desired: DesiredState;
+    health: HealthMemory;
     retryAtMs: number | undefined;
     isWithheld: boolean;
   }): void {
@@ -282,7 +292,7 @@ export class DirectorAgent {
     if (result.failures.length === 0) this.#previous = { desired, packetRules: plan.packetRules };
     this.#converged =
       isDone && plan.drains.length === 0 && plan.held === undefined
-        ? { view: round.view, desired, hostVersion: host.state.version }
+        ? { view: round.view, desired, health: round.health, hostVersion: host.state.version }
         : undefined;
     if (result.applied.length > 0) {
       logger.info('pass applied changes', { ...countByReason(result), failed: result.failures.length });
@@ -302,15 +312,25 @@ export class DirectorAgent {
   }
 
   /** Nothing moved since the last round that left nothing to do, so neither would this one. */
-  #isQuiet(view: DesiredView, desired: DesiredState): boolean {
+  #isQuiet(view: DesiredView, desired: DesiredState, health: HealthMemory): boolean {
     const last = this.#converged;
     // A new view with the same objects may still have new problems, which people want to see in the status.
     return (
       last !== undefined &&
       last.view === view &&
       last.desired === desired &&
+      last.health === health &&
       last.hostVersion === this.#options.host.state.version
     );
+  }
+
+  /** The goal as the kernel should have it, now that some servers do not answer. */
+  #judge(wanted: DesiredState, state: HostState): { desired: DesiredState; health: HealthMemory } {
+    const { health, clock } = this.#options;
+    if (health === undefined) return { desired: wanted, health: noHealthMemory };
+    const judged = health.judge(wanted, state.table, false);
+    this.#healthWakeAtMs = judged.wakeInMs === undefined ? undefined : clock.wallMs() + judged.wakeInMs;
+    return judged;
   }
 
   #goal(view: DesiredView, state: HostState): DesiredState {

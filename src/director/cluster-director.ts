@@ -1,4 +1,3 @@
-import type { Timers } from '../base/index.ts';
 import { directorLabel, isDirectorNode } from '../cluster/index.ts';
 import type { ClusterConnection } from '../cluster/index.ts';
 import { cleanUpLocked } from './clean-up.ts';
@@ -17,7 +16,6 @@ import type { DirectorOptions, Serving } from './serving.ts';
 export interface ClusterDirectorOptions extends DirectorOptions {
   readonly nodeName: string;
   readonly connection: ClusterConnection;
-  readonly timers: Timers;
   /** Where others find this director over HTTP; undefined: nowhere. */
   readonly endpoint?: DirectorIdentity['endpoint'];
 }

@@ -1,4 +1,3 @@
-import type { Timers } from '../base/index.ts';
 import { connectCluster } from '../cluster/index.ts';
 import type { ConnectClusterOptions } from '../cluster/index.ts';
 import { ClusterDirector } from './cluster-director.ts';
@@ -10,7 +9,6 @@ import type { DirectorOptions } from './serving.ts';
 export interface RunClusterDirectorOptions extends DirectorOptions {
   readonly nodeName: string;
   readonly credentials: Pick<ConnectClusterOptions, 'kubeconfig' | 'service'>;
-  readonly timers: Timers;
   /** 0 ≤ random() < 1 */
   readonly random: () => number;
 }

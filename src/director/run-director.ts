@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import type { Timers } from '../base/index.ts';
 import { openManifestFolder } from '../manifests/index.ts';
 import { openDirectorEndpoint } from './director-endpoint.ts';
 import { LastGoodStore } from './last-good.ts';
@@ -10,7 +9,6 @@ import type { DirectorOptions, Serving } from './serving.ts';
 
 export interface RunDirectorOptions extends DirectorOptions {
   readonly manifestFolder: string;
-  readonly timers: Timers;
 }
 
 export interface RunningDirector {

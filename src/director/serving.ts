@@ -1,10 +1,11 @@
 import { schedulerNames } from '../api/index.ts';
 import type { DirectorConfiguration } from '../api/index.ts';
-import type { Clock, Logger } from '../base/index.ts';
+import type { Clock, Logger, Timers } from '../base/index.ts';
 import type { ListenAddress } from '../endpoint/index.ts';
 import type { Libc } from '../netlink/index.ts';
 import { DirectorAgent } from './agent.ts';
 import type { DesiredSource } from './desired-source.ts';
+import { openDirectorHealth } from './director-health.ts';
 import type { KernelFacts } from './host.ts';
 import type { LastGoodStore } from './last-good.ts';
 import { LedgerStore } from './ledger.ts';
@@ -20,6 +21,7 @@ export interface DirectorOptions {
   readonly stateDirectory: string;
   readonly configuration: DirectorConfiguration;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly logger: Logger;
   readonly version: string;
   readonly pid: number;
@@ -76,11 +78,17 @@ export function openServing(options: ServingOptions): Serving {
       write: (status) => statusFile.write(status),
       ...options.board,
     });
-    const agent = new DirectorAgent({
+    const health = openDirectorHealth({
+      timers: options.timers,
+      logger,
+      onVerdicts: () => agent.wake(),
+    });
+    const agent: DirectorAgent = new DirectorAgent({
       source,
       host,
       ledgerStore,
       lastGood,
+      health,
       board,
       configuration,
       clock,
@@ -108,6 +116,7 @@ export function openServing(options: ServingOptions): Serving {
       listSchedulers: () => schedulerNames.filter((name) => host.isSchedulerAvailable(name)),
       stop: async () => {
         await agent.stop();
+        await health.close();
         await lastGood.flush();
         host.close();
       },

@@ -1,7 +1,7 @@
 import { formatObjectRef } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { LvsError } from '../base/index.ts';
-import type { DesiredState, HeldRemoval } from '../plan/index.ts';
+import type { DesiredState, HealthMemory, HeldRemoval } from '../plan/index.ts';
 import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
 import type { HostState } from './host.ts';
@@ -13,6 +13,7 @@ import type { DrainStatus, ProblemStatus } from './status.ts';
 export interface BoardInput {
   readonly view: DesiredView;
   readonly desired: DesiredState;
+  readonly health: HealthMemory;
   readonly host: HostState;
   readonly ledger: Ledger;
   readonly held: HeldRemoval | undefined;

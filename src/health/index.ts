@@ -24,8 +24,6 @@ export { defaultQuorum, isPanicking, isQuorumMet } from './quorum.ts';
 export type { QuorumMember, QuorumPolicy } from './quorum.ts';
 export { rampWeight, slowStartRefusal } from './slow-start.ts';
 export type { RampPosition } from './slow-start.ts';
-export { failureStep } from './failure-policy.ts';
-export type { FailureContext, FailureStep } from './failure-policy.ts';
 export { isForbiddenTarget } from './target-guard.ts';
 export { questionOf } from './question-of.ts';
 export type { QuestionResult } from './question-of.ts';

@@ -2,7 +2,7 @@
  * health, the pure half: what the outcomes of probes mean for a server and for its pool.
  *
  * Owns the question that a check asks, its identity and sharing, verdicts (rise and fall), damping, the isolation guard,
- * quorum, panic, slow start, and the failure policy of each scheduler. Promises functions of their arguments: time and
+ * quorum, panic and slow start. Promises functions of their arguments: time and
  * chance come in from outside, and nothing here knows a socket.
  */
 export { failureReasons, voidReasons } from './outcome.ts';
@@ -17,8 +17,6 @@ export { defaultQuorum, isPanicking, isQuorumMet } from './quorum.ts';
 export type { QuorumMember, QuorumPolicy } from './quorum.ts';
 export { rampWeight, slowStartRefusal } from './slow-start.ts';
 export type { RampPosition } from './slow-start.ts';
-export { failureStep } from './failure-policy.ts';
-export type { FailureContext, FailureStep } from './failure-policy.ts';
 export { isForbiddenTarget } from './target-guard.ts';
 export { questionOf } from './question-of.ts';
 export type { QuestionResult } from './question-of.ts';

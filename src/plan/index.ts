@@ -25,6 +25,10 @@ export type { AddressPolicy, AddressVerdict, RealServerOrigin } from './address-
 export { compilePools } from './pools.ts';
 export type { Pools } from './pools.ts';
 export { kernelWeights } from './kernel-weight.ts';
+export { applyHealth, noHealthMemory } from './apply-health.ts';
+export { describeChecks, isSameChecks, listCheckedServers } from './health-checks.ts';
+export type { CheckedServer } from './health-checks.ts';
+export type { HealthMemory, HealthPolicy, HealthView, ServerHealth, ServiceHealth } from './health-types.ts';
 export { defaultDrainSettings } from './drain.ts';
 export { isOwnedService } from './ownership.ts';
 export { hasWitness } from './witness.ts';

@@ -1,7 +1,12 @@
 import type { IpAddress } from '../base/index.ts';
 import { ipFamily } from '../base/index.ts';
 import { defaultTunnel, objectRefOf } from '../api/index.ts';
-import type { ObjectRef, RealServerResource, RealServerSliceResource } from '../api/index.ts';
+import type {
+  HealthCheckSpec,
+  ObjectRef,
+  RealServerResource,
+  RealServerSliceResource,
+} from '../api/index.ts';
 import { formatRealServerKey } from '../ipvs/pure.ts';
 import type { ForwardingMethod, RealServerConfig, Tunnel } from '../ipvs/pure.ts';
 import type { AddressPolicy } from './address-policy.ts';
@@ -10,6 +15,7 @@ import type { EndpointSource, RealServerEndpoint } from './endpoints.ts';
 import type { Pools } from './pools.ts';
 import { joinPorts, joinPortsTogether } from './port-join.ts';
 import type { JoinedPort } from './port-join.ts';
+import { checkMessage, checkProblem, serverCheck } from './server-check.ts';
 import type { ServiceDraft, VirtualServiceDraft } from './service-draft.ts';
 import type { DesiredRealServer, Refusal } from './types.ts';
 
@@ -62,8 +68,11 @@ export function joinRealServer(
     owner: objectRefOf(resource),
     virtualService,
     method: resource.spec.forwarding?.method ?? virtualService.resource.spec.forwarding.method,
+    healthCheck: resource.spec.healthCheck ?? virtualService.resource.spec.healthCheck,
     rules,
   };
+  const misask = judgeOwnCheck(context);
+  if (misask !== undefined) return { entries: [], findings: [misask] };
   const findings: Finding[] = [];
   const admitted: AdmittedSource[] = [];
   for (const source of sources) {
@@ -80,6 +89,8 @@ interface JoinContext {
   readonly owner: ObjectRef;
   readonly virtualService: VirtualServiceDraft;
   readonly method: ForwardingMethod;
+  /** Undefined: nobody asks. */
+  readonly healthCheck: HealthCheckSpec | undefined;
   readonly rules: RealServerRules;
 }
 
@@ -128,6 +139,9 @@ function admitSource(
   if (together !== undefined && 'problem' in together) return refuse(together.problem);
   const togetherPort = together?.port;
 
+  const checkPort = judgeCheckPort(ports, context);
+  if (checkPort !== undefined) return refuse(checkPort);
+
   const allowed = endpoints.filter(({ address }) => {
     const why = judgeControlPorts(address, ports, togetherPort, context.rules.policy);
     if (why === undefined) return true;
@@ -142,6 +156,40 @@ function admitSource(
     return false;
   });
   return { admitted: { source, ports, togetherPort, endpoints: allowed }, findings };
+}
+
+/** That of the VirtualService is judged with the VirtualService. */
+function judgeOwnCheck({ resource, owner }: JoinContext): Finding | undefined {
+  const { healthCheck } = resource.spec;
+  const problem = healthCheck === undefined ? undefined : checkProblem(healthCheck);
+  if (problem === undefined) return undefined;
+  const path = ['spec', 'healthCheck', ...problem.path];
+  return { object: owner, path, reason: 'HealthCheckInvalid', message: checkMessage(path, problem.message) };
+}
+
+/** Probes come from the director's own network, so they go where clients are sent and nowhere else. */
+function judgeCheckPort(
+  ports: readonly JoinedPort[],
+  { resource, healthCheck, virtualService }: JoinContext,
+): Pick<Finding, 'path' | 'reason' | 'message'> | undefined {
+  const port = healthCheck?.port;
+  if (port === undefined || servesPort(ports, port)) return undefined;
+  const isOwn = resource.spec.healthCheck !== undefined;
+  const whose = isOwn ? 'healthCheck' : `the healthCheck of VirtualService ${virtualService.owner.name}`;
+  return {
+    path: ['spec', ...(isOwn ? ['healthCheck', 'port'] : ['ports'])],
+    reason: 'HealthCheckPortNotServed',
+    message:
+      `${whose} asks port ${port}, which is no port of this RealServer (${ports.map((join) => join.port).join(', ')}); ` +
+      'a probe goes only to ports that clients are sent to.',
+  };
+}
+
+function servesPort(ports: readonly JoinedPort[], port: number): boolean {
+  return ports.some((join) => {
+    const last = join.port + (join.virtual.endPort ?? join.virtual.port) - join.virtual.port;
+    return join.port <= port && port <= last;
+  });
 }
 
 function judgeEndpoint(
@@ -214,13 +262,18 @@ function enterServices(
         entries.push({
           service,
           key: formatRealServerKey(key),
-          ...servers.make(key, endpoint),
+          ...servers.make(key, endpoint, checkedPort(port, ports)),
           source,
         });
       }
     }
   }
   return entries;
+}
+
+/** A service of several ports keeps them as they are, and its servers are asked on the first. */
+function checkedPort(port: number, ports: readonly JoinedPort[]): number {
+  return port === 0 ? (ports[0]?.port ?? 0) : port;
 }
 
 /** Makes the real servers of one RealServer object; those that are alike share their configuration. */
@@ -235,15 +288,26 @@ class ServerMaker {
   make(
     key: DesiredRealServer['key'],
     endpoint: RealServerEndpoint,
+    port: number,
   ): Pick<RealServerEntry, 'realServer' | 'lastResort'> {
-    const { owner, resource } = this.#context;
+    const { owner, resource, healthCheck } = this.#context;
     const { drainDeadlineMs } = endpoint;
     // A person's 0 counts at once, whatever the controller had computed before.
     const weight = resource.spec.weight === 0 ? 0 : (endpoint.weight ?? resource.spec.weight);
     const isDrainedByName = resource.spec.state === 'Drained';
     const isDrained = isDrainedByName || endpoint.isDraining;
     const config = this.#config(isDrained ? 0 : weight);
-    const realServer = { key, config, isDrained, drainDeadlineMs, isLastResort: false, owner };
+    const realServer = {
+      key,
+      config,
+      isDrained,
+      drainDeadlineMs,
+      isLastResort: false,
+      configuredWeight: resource.spec.weight,
+      check: healthCheck === undefined ? undefined : serverCheck(healthCheck, key.rip, port),
+      isSorry: false,
+      owner,
+    };
     const mayStay = endpoint.isDraining && !isDrainedByName && weight > 0;
     const lastResort = mayStay
       ? { ...realServer, config: this.#config(weight), isLastResort: true }

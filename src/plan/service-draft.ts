@@ -7,6 +7,7 @@ import type { VirtualServiceConfig, VirtualServiceKey } from '../ipvs/pure.ts';
 import type { VipClaim } from '../link/pure.ts';
 import type { MarkAllocator } from './mark-allocation.ts';
 import type { RefusalList } from './refusals.ts';
+import { healthPolicyOf } from './health-policy.ts';
 import type { DesiredRealServer, DesiredVirtualService } from './types.ts';
 import { ownerName } from './vip-allocation.ts';
 import { computeServiceConfig } from './witness.ts';
@@ -104,6 +105,7 @@ function draft({ resource, owner, key, config, vip, ports, sourceRanges }: Draft
       config,
       owner,
       drain: { timeoutMs: timeoutSeconds * 1000, settleMs: settleSeconds * 1000, udpMs: udpSeconds * 1000 },
+      policy: healthPolicyOf(resource.spec),
       realServers: new Map(),
     },
   };

@@ -14,6 +14,7 @@ import type {
   VirtualServiceConfig,
   VirtualServiceKey,
 } from '../ipvs/pure.ts';
+import type { HealthPolicy, ServerCheck } from './health-types.ts';
 import type { ObservedAddress, PacketRules, SysctlProfile, VipBinding, VipClaim } from '../link/pure.ts';
 
 /** Everything users wrote that parsed. Cross-object rules are judged here, in `plan`, and nowhere else. */
@@ -140,6 +141,12 @@ export interface DesiredRealServer {
    * an ending pod than nobody (the rule of KEP-1669). Never for what a person drains by name.
    */
   readonly isLastResort: boolean;
+  /** What a person gave it, before load or anything else had a say. */
+  readonly configuredWeight: number;
+  /** How it is asked whether it serves; undefined: it counts as up. */
+  readonly check: ServerCheck | undefined;
+  /** It serves only while the others do not, see `ServiceHealth`; until then it is drained. */
+  readonly isSorry: boolean;
   readonly owner: ObjectRef;
 }
 
@@ -149,6 +156,7 @@ export interface DesiredVirtualService {
   readonly config: VirtualServiceConfig;
   readonly owner: ObjectRef;
   readonly drain: DrainSettings;
+  readonly policy: HealthPolicy;
   /** By `formatRealServerKey`. */
   readonly realServers: ReadonlyMap<string, DesiredRealServer>;
 }

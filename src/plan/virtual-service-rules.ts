@@ -2,6 +2,7 @@ import type { IpAddress } from '../base/index.ts';
 import { formatCidr, ipFamily } from '../base/index.ts';
 import { objectRefOf } from '../api/index.ts';
 import type { FieldPath, VirtualServiceResource } from '../api/index.ts';
+import { checkMessage, checkProblem } from './server-check.ts';
 import type { DirectorFacts, Refusal } from './types.ts';
 
 type Finding = Omit<Refusal, 'severity'>;
@@ -11,7 +12,12 @@ export function refuseVirtualService(
   resource: VirtualServiceResource,
   facts: DirectorFacts,
 ): Finding | undefined {
-  const { scheduler } = resource.spec;
+  const { scheduler, healthCheck } = resource.spec;
+  const problem = healthCheck === undefined ? undefined : checkProblem(healthCheck);
+  if (problem !== undefined) {
+    const path = ['spec', 'healthCheck', ...problem.path];
+    return finding(resource, path, 'HealthCheckInvalid', checkMessage(path, problem.message));
+  }
   if (!facts.unavailableSchedulers.includes(scheduler)) return undefined;
   return finding(
     resource,

@@ -100,11 +100,15 @@ function estimate(node: ASTNode, scope: Scope): Estimate {
       const size = node.op === '+' ? left.size + right.size : Math.min(left.size, right.size);
       return { cost: left.cost + right.cost + Math.max(1, size * traversalFactor), size };
     }
+    // Every entry is looked at, whatever it is (cel-go: checker/cost.go, InList).
+    case 'in': {
+      const [entry, list] = [estimate(node.args[0], scope), estimate(node.args[1], scope)];
+      return { cost: entry.cost + list.cost + list.size, size: 1 };
+    }
     case '-':
     case '*':
     case '/':
     case '%':
-    case 'in':
     case 'map':
     case '.?':
     case '[?]':
@@ -161,6 +165,7 @@ function methodEstimate(name: string, target: Estimate, args: readonly ASTNode[]
     case 'indexOf':
       return { cost: target.cost + argumentCost + traversal, size: 1 };
     case 'substring':
+    case 'lowerAscii':
     case 'trim':
     case 'format':
       return { cost: target.cost + argumentCost + traversal, size: target.size };

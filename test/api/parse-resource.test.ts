@@ -30,6 +30,7 @@ describe('parseResource gives a complete object', () => {
         forwarding: { method: 'NAT' },
         onePacket: false,
         sourceRanges: [],
+        onFailure: 'Quiesce',
         drain: { timeoutSeconds: 300, settleSeconds: 120, udpSeconds: 0 },
       },
     });
@@ -142,7 +143,7 @@ describe('parseResource gives a complete object', () => {
 
   it('of an API server is read without what a later version knows', () => {
     const later = {
-      ...Object(virtualService({ healthCheck: { type: 'HTTP' }, ports: [{ port: 80, alpn: ['h2'] }] })),
+      ...Object(virtualService({ mirroring: { percent: 5 }, ports: [{ port: 80, alpn: ['h2'] }] })),
       metadata: { name: 'web', clusterName: 'x' },
     };
     const result = parseResource(later, { unknownFields: 'ignore' });

@@ -76,7 +76,7 @@ export const refusals: readonly RefusalRow[] = [
     virtualService({ weight: 1 }),
     'UnknownField: spec.weight is not a field here; known fields are addresses, addressFamilies, ' +
       'ports, portGrouping, scheduler, schedulerFlags, forwarding, persistence, onePacket, ' +
-      'sourceRanges, drain',
+      'sourceRanges, healthCheck, onFailure, drain',
   ],
   [
     'a firewall mark',
@@ -334,6 +334,37 @@ export const refusals: readonly RefusalRow[] = [
     'GRE with a remote checksum',
     tunnel('TUN', { type: 'GRE', checksum: 'RemoteChecksum' }),
     'TunnelMismatch: spec.forwarding.tunnel.checksum must be None or Checksum: RemoteChecksum is for GUE',
+  ],
+  [
+    'a health check that asks nothing',
+    virtualService({ healthCheck: {} }),
+    'HealthCheckInvalid: spec.healthCheck needs exactly one of tcp, http, https, grpc, udp, dns, smtp, icmp, none',
+  ],
+  [
+    'a health check that asks two things',
+    realServer({ healthCheck: { tcp: {}, icmp: {} } }),
+    'HealthCheckInvalid: spec.healthCheck needs exactly one of tcp, http, https, grpc, udp, dns, smtp, icmp, none, ' +
+      'and has tcp and icmp',
+  ],
+  [
+    'a health check that is still waiting when the next begins',
+    virtualService({ healthCheck: { tcp: {}, intervalSeconds: 2, timeoutSeconds: 3 } }),
+    'HealthCheckInvalid: spec.healthCheck.timeoutSeconds is 3, above intervalSeconds 2; one probe ends before the next begins',
+  ],
+  [
+    'a health check with a header that the probe sets',
+    realServer({ healthCheck: { http: { headers: [{ name: 'Host', value: 'x' }] } } }),
+    'HealthCheckInvalid: spec.healthCheck.http.headers[0].name is set by the probe itself, as it shapes the message',
+  ],
+  [
+    'a health check with bytes in two forms',
+    virtualService({ healthCheck: { tcp: { send: { text: 'a', hex: '61' } } } }),
+    'HealthCheckInvalid: spec.healthCheck.tcp.send needs exactly one of text and hex',
+  ],
+  [
+    'a health check by an unknown name',
+    virtualService({ healthCheck: { htpp: {} } }),
+    'UnknownField: spec.healthCheck.htpp is not a field here; did you mean "http"?',
   ],
   [
     'sourceNAT with TUN',

@@ -3,7 +3,6 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { schedulerNames } from '../../src/api/index.ts';
 import { dampVerdict, newFlapHistory } from '../../src/health/flap-damping.ts';
-import { failureStep } from '../../src/health/failure-policy.ts';
 import { holdWhileIsolated, judgeIsolation } from '../../src/health/isolation.ts';
 import type { ServiceView } from '../../src/health/isolation.ts';
 import { defaultQuorum, isPanicking, isQuorumMet } from '../../src/health/quorum.ts';
@@ -230,27 +229,5 @@ describe('slow start', () => {
   it('is refused where weights mean nothing or move flows', () => {
     const refused = schedulerNames.filter((scheduler) => slowStartRefusal(scheduler) !== undefined);
     assert.deepEqual(refused, ['rr', 'lc', 'fo', 'ovf', 'dh', 'sh', 'mh']);
-  });
-});
-
-describe('the failure policy', () => {
-  const step = (
-    scheduler: (typeof schedulerNames)[number],
-    nowMs: number,
-    onFailure: 'Quiesce' | 'Remove' = 'Quiesce',
-  ) => failureStep({ scheduler, onFailure, downSinceMs: 0, removeAfterMs: 300_000, nowMs });
-
-  it('quiesces in the way that each scheduler understands', () => {
-    const steps = Object.groupBy(schedulerNames, (scheduler) => step(scheduler, 0));
-    assert.deepEqual(steps.Remove, ['dh']);
-    assert.deepEqual(steps.QuiesceWithFallback, ['sh', 'mh']);
-    assert.equal(steps.Quiesce?.length, schedulerNames.length - 3);
-  });
-
-  it('removes after the drain time, or at once where that is wanted', () => {
-    assert.deepEqual(
-      [step('wlc', 299_999), step('wlc', 300_000), step('wlc', 0, 'Remove')],
-      ['Quiesce', 'Remove', 'Remove'],
-    );
   });
 });

@@ -71,6 +71,16 @@ describe('a health check as it is written', () => {
       'udp.payload',
     ],
     ['a body to match by nothing', { http: { body: {} } }, 'http.body'],
+    [
+      'a header that the probe sets',
+      { http: { headers: [{ name: 'hOst', value: 'b' }] } },
+      'http.headers[0].name',
+    ],
+    [
+      'a header that frames the message',
+      { https: { headers: [{ name: 'Transfer-Encoding', value: 'b' }] } },
+      'https.headers[0].name',
+    ],
     ['statuses that end before they begin', { http: { statuses: ['399-200'] } }, 'http.statuses[0]'],
   ];
   for (const [scenario, written, ...fields] of table) {
@@ -87,16 +97,6 @@ describe('a health check as it is written', () => {
       { http: { headers: [{ name: 'A', value: 'b\nc' }] } },
       'http.headers.0.value',
     ],
-    [
-      'a header that the probe sets',
-      { http: { headers: [{ name: 'hOst', value: 'b' }] } },
-      'http.headers.0.name',
-    ],
-    [
-      'a header that frames the message',
-      { http: { headers: [{ name: 'Transfer-Encoding', value: 'b' }] } },
-      'http.headers.0.name',
-    ],
     ['a method that changes things', { http: { method: 'POST' } }, 'http.method'],
     ['a host with a line break', { http: { host: 'a\r\nb' } }, 'http.host'],
     ['a name to greet with that carries a command', { smtp: { heloName: 'a\r\nRCPT' } }, 'smtp.heloName'],
@@ -111,23 +111,10 @@ describe('a health check as it is written', () => {
   });
 
   it('has the defaults that are promised', () => {
-    const {
-      intervalSeconds,
-      timeoutSeconds,
-      successThreshold,
-      failureThreshold,
-      initialState,
-      http,
-    } = healthCheckSchema.parse({ http: {} });
+    const { intervalSeconds, timeoutSeconds, successThreshold, failureThreshold, initialState, http } =
+      healthCheckSchema.parse({ http: {} });
     assert.deepEqual(
-      [
-        intervalSeconds,
-        timeoutSeconds,
-        successThreshold,
-        failureThreshold,
-          initialState,
-        http?.statuses,
-      ],
+      [intervalSeconds, timeoutSeconds, successThreshold, failureThreshold, initialState, http?.statuses],
       [2, 1, 2, 3, 'Down', ['200-399']],
     );
     assert.equal(healthCheckSchema.parse({ https: {} }).https?.tls.insecureSkipVerify, false);

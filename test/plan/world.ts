@@ -308,6 +308,9 @@ export class ModelDirector {
   previousPacketRules: PacketRules | undefined;
   desired: DesiredState | undefined;
   input: Partial<DesiredStateInput> = {};
+  /** What health makes of the goal of the objects. */
+  judge: (desired: DesiredState) => DesiredState = (desired) => desired;
+  #judged: DesiredState | undefined;
 
   /** Reads a new complete list. */
   read(input: Partial<DesiredStateInput>): this {
@@ -322,8 +325,9 @@ export class ModelDirector {
       allocations: this.allocations,
       lastAccepted: this.desired?.accepted,
     });
+    this.#judged = this.judge(this.desired);
     return computeChanges({
-      desired: this.desired,
+      desired: this.#judged,
       observed: this.host.observe(),
       ownedServices: this.ownedServices,
       ownedVips: this.ownedVips,
@@ -349,7 +353,7 @@ export class ModelDirector {
       this.host.apply(change);
       onChange(change);
     }
-    this.previous = this.desired;
+    this.previous = this.#judged;
     this.previousPacketRules = plan.packetRules;
     return plan;
   }

@@ -1,0 +1,66 @@
+import { formatFieldPath } from '../api/index.ts';
+import type { FieldPath, HealthCheckSpec } from '../api/index.ts';
+import type { IpAddress } from '../base/index.ts';
+import { questionOf } from '../health/pure.ts';
+import type { Question } from '../health/pure.ts';
+import type { ServerCheck } from './health-types.ts';
+
+/** What is wrong with a check beyond what its schema can tell. `path` is below the check. */
+export interface CheckProblem {
+  readonly path: FieldPath;
+  readonly message: string;
+}
+
+/** One spec gives one question object and one check for each target, however often the goal is computed. */
+interface Compiled {
+  readonly problem: CheckProblem | undefined;
+  readonly question: Question | undefined;
+  readonly checks: Map<string, ServerCheck>;
+}
+
+const compiled = new WeakMap<HealthCheckSpec, Compiled>();
+
+function compile(spec: HealthCheckSpec): Compiled {
+  const known = compiled.get(spec);
+  if (known !== undefined) return known;
+  const result = questionOf(spec);
+  const made: Compiled = {
+    problem: result.ok ? undefined : { path: result.path, message: result.message },
+    question: result.ok ? result.question : undefined,
+    checks: new Map(),
+  };
+  compiled.set(spec, made);
+  return made;
+}
+
+/** A problem as a sentence about the field at `path` of its object. */
+export function checkMessage(path: FieldPath, message: string): string {
+  return `${formatFieldPath(path)}: ${message}.`;
+}
+
+/** Why a check cannot be asked; undefined: it can. */
+export function checkProblem(spec: HealthCheckSpec): CheckProblem | undefined {
+  return compile(spec).problem;
+}
+
+/**
+ * The check of one real server; undefined: it is not to be asked.
+ * @param port that it serves on; that of the spec takes its place.
+ */
+export function serverCheck(spec: HealthCheckSpec, ip: IpAddress, port: number): ServerCheck | undefined {
+  const { question, checks } = compile(spec);
+  if (question === undefined) return undefined;
+  const target = { ip, port: question.type === 'icmp' ? 0 : (spec.port ?? port) };
+  const key = `${target.ip} ${target.port}`;
+  let check = checks.get(key);
+  if (check === undefined) {
+    const { intervalSeconds, timeoutSeconds, successThreshold, failureThreshold, initialState } = spec;
+    check = {
+      probe: { target, question, intervalMs: intervalSeconds * 1000, timeoutMs: timeoutSeconds * 1000 },
+      policy: { successThreshold, failureThreshold },
+      initialState,
+    };
+    checks.set(key, check);
+  }
+  return check;
+}
