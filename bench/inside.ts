@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { benchmarkCluster } from './cluster.ts';
 import { benchmarkDirector } from './director.ts';
+import { benchmarkHealth } from './health/benchmark.ts';
 import type { BenchmarkOptions, Part } from './options.ts';
 import { benchmarkProgramming } from './programming.ts';
 import type { PartResult, Report } from './report.ts';
@@ -20,6 +21,7 @@ const benchmarks = {
   director: benchmarkDirector,
   traffic: benchmarkTraffic,
   cluster: benchmarkCluster,
+  health: benchmarkHealth,
 } satisfies Record<Part, typeof benchmarkProgramming>;
 const results: PartResult[] = [];
 for (const part of options.parts) results.push(await benchmarks[part](options, folder, progress));

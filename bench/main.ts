@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: speed and memory in one boot of the lab, side by side with ipvsadm and keepalived, as a table or,
  * with `-- --json`, for programs. `-- --quick` is a smoke size. `-- cluster` (or
- * `programming`, `director`, `traffic`) runs one part. `-- weights` is another benchmark: weights that follow the load,
+ * `programming`, `director`, `traffic`, `health`) runs one part. `-- weights` is another benchmark: weights that follow the load,
  * on simulated servers, without the lab; `-- weights --plot FILE` draws it.
  */
 import { readFileSync } from 'node:fs';
@@ -11,10 +11,11 @@ import { parseArgs } from 'node:util';
 import { bootLab, describeLabResult } from '../test/lab/kernel.ts';
 import { ensureLabPackages, LabUnavailable } from '../test/lab/packages.ts';
 import { buildProduct } from '../tools/build.ts';
+import { measureNativeCpu } from './health/cpu.ts';
 import { benchmarkWeights } from './weights/benchmark.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { parts } from './options.ts';
-import { formatReport, formatReportAsJson, type Report } from './report.ts';
+import { formatReport, formatReportAsJson, type PartResult, type Report } from './report.ts';
 
 const resultFile = 'bench-report.json';
 
@@ -49,16 +50,20 @@ async function main(argv: readonly string[]): Promise<number> {
   const inside = await buildProduct({ entry: 'bench/inside.ts', outfile: 'build/bench/inside.mjs' });
 
   const chosen = parts.filter((part) => asked.length === 0 || asked.includes(part));
-  const needsProduct = chosen.some((part) => part !== 'programming');
+  const needsProduct = chosen.some((part) => part !== 'programming' && part !== 'health');
+  const isQuick = values.quick === true;
   const options: BenchmarkOptions = {
-    ...(values.quick === true
+    ...(isQuick
       ? { services: 50, realServers: 4, rounds: 2, edits: 10, idleSeconds: 3 }
       : { services: 1000, realServers: 10, rounds: 5, edits: 120, idleSeconds: 20 }),
     parts: chosen,
     product: needsProduct ? (await buildProduct()).file : '',
+    checkerProgram: chosen.includes('health') ? await buildChecker() : '',
+    healthSize: isQuick ? 'quick' : 'whole',
   };
   // Of this machine, which the lab cannot see: on a busy one, nothing that follows is worth quoting.
   const load = `${(os.loadavg()[0] ?? 0).toFixed(2)} on ${os.cpus().length} CPUs before the start`;
+  const native = chosen.includes('health') ? await measureNatively(options, progress) : undefined;
   let report: Report | undefined;
   const result = await bootLab(
     { argv: [process.execPath, inside.file, JSON.stringify(options), resultFile] },
@@ -67,16 +72,42 @@ async function main(argv: readonly string[]): Promise<number> {
       onScratch: (folder) => {
         report = readReport(path.join(folder, resultFile));
       },
-      timeoutMs: 30 * 60_000,
+      timeoutMs: 45 * 60_000,
     },
   );
   if (result.outcome !== 'exited' || result.code !== 0 || report === undefined) {
     console.error(`The benchmarks did not end well: the program ${describeLabResult(result)}.`);
     return 1;
   }
-  const found: Report = { ...report, environment: { ...report.environment, load } };
+  const found: Report = {
+    ...report,
+    measurements: [...report.measurements, ...(native?.measurements ?? [])],
+    environment: { ...report.environment, load },
+  };
   process.stdout.write(`${values.json === true ? formatReportAsJson(found) : formatReport(found)}\n`);
   return 0;
+}
+
+async function buildChecker(): Promise<string> {
+  const built = await buildProduct({
+    entry: 'test/lab/farm/checker-program.ts',
+    outfile: 'build/bench/checker.mjs',
+  });
+  return built.file;
+}
+
+/** Before the lab takes its share of the machine. */
+async function measureNatively(
+  { checkerProgram, healthSize }: BenchmarkOptions,
+  progress: (line: string) => void,
+): Promise<PartResult> {
+  progress('probes natively, over loopback');
+  return measureNativeCpu(checkerProgram, {
+    targets: healthSize === 'quick' ? 1000 : 10_000,
+    intervalSeconds: healthSize === 'quick' ? 1 : 5,
+    timeoutSeconds: 1,
+    failureThreshold: 3,
+  });
 }
 
 function readReport(file: string): Report | undefined {

@@ -2,9 +2,9 @@ import type { TableSize } from './content.ts';
 
 /**
  * programming: the table alone. director: the whole product at that size. traffic: from start to first packet. cluster:
- * controller and director at that size, from the API server's events to the kernel.
+ * controller and director at that size, from the API server's events to the kernel. health: probes, of sizes of its own.
  */
-export const parts = ['programming', 'director', 'traffic', 'cluster'] as const;
+export const parts = ['programming', 'director', 'traffic', 'cluster', 'health'] as const;
 export type Part = (typeof parts)[number];
 
 /** What the host asks of the program inside the lab. */
@@ -18,4 +18,7 @@ export interface BenchmarkOptions extends TableSize {
   readonly parts: readonly Part[];
   /** Absolute path of the bundle. */
   readonly product: string;
+  /** Absolute path of the bundle of test/lab/farm/checker-program.ts. */
+  readonly checkerProgram: string;
+  readonly healthSize: 'quick' | 'whole';
 }

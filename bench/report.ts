@@ -4,7 +4,7 @@ import { pairwiseRatios, summarize, type Summary } from './statistics.ts';
 export interface Measurement {
   readonly id: string;
   readonly title: string;
-  readonly unit: 'ms' | 'µs' | 'MB' | 'writes/min' | 'kB/min' | 'writes' | 'kB';
+  readonly unit: 'ms' | 'µs' | 'MB' | 'writes/min' | 'kB/min' | 'writes' | 'kB' | '%' | 'falls';
   readonly samples: readonly number[];
   readonly aim?: Aim;
 }
@@ -97,5 +97,6 @@ function ratiosOf(comparison: Comparison, report: Report): number[] {
 
 function formatNumber(value: number): string {
   if (value >= 100) return value.toFixed(0);
+  if (value > 0 && value < 0.005) return value.toExponential(1);
   return value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }

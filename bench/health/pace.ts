@@ -1,0 +1,24 @@
+import type { CheckerJob } from '../../test/lab/farm/job.ts';
+
+/** What both contenders are told to do. */
+export interface Pace {
+  readonly targets: number;
+  readonly intervalSeconds: number;
+  readonly timeoutSeconds: number;
+  /** Failures in a row after which a server is down. */
+  readonly failureThreshold: number;
+}
+
+export function asCheckerJob(pace: Pace, changes: Partial<CheckerJob> = {}): CheckerJob {
+  return {
+    targets: pace.targets,
+    network: '198.19',
+    port: 80,
+    question: 'tcp',
+    intervalMs: pace.intervalSeconds * 1000,
+    timeoutMs: pace.timeoutSeconds * 1000,
+    policies: [{ successThreshold: 2, failureThreshold: pace.failureThreshold }],
+    isTold: false,
+    ...changes,
+  };
+}
