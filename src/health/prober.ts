@@ -47,7 +47,7 @@ interface ProbeState {
 /** A probe that is on its way. */
 interface Flight {
   readonly startMs: number;
-  readonly deadlineMs: number;
+  deadlineMs: number;
   readonly lagAtStartMs: number;
   attempt: Attempt | undefined;
 }
@@ -68,12 +68,15 @@ const busyDelayMs = 20;
 /** Hold-ups of our own that a probe may suffer before its timeout says nothing about the server. */
 const toleratedLagShare = 0.1;
 const leastToleratedLagMs = 30;
+/** What hold-ups may add to the time of a probe, as a multiple of its timeout; beyond that it says nothing. */
+const longestRespite = 2;
 
 /**
  * Runs probes at their times and judges what comes of them. Lives on a thread of its own, so that nothing else holds up
- * its clock; what holds it up nevertheless is measured, and makes a timeout void instead of a failure.
+ * its clock; what holds it up nevertheless is measured, and a probe gets that time back before it fails: a machine that is
+ * always busy still tells who is silent, only later. After a hold-up of twice the timeout it is void instead.
  *
- * Guarantees: a probe ends by its total deadline; one probe at a time per target (address and port); at most
+ * Guarantees: a probe ends by its total deadline, unless the prober was held up; one probe at a time per target (address and port); at most
  * `maxInFlight` at once, and those beyond wait without being failures; nothing is sent to a forbidden address; adding,
  * removing or editing one probe moves no other.
  */
@@ -222,10 +225,20 @@ export class Prober {
   }
 
   #expire(state: ProbeState, flight: Flight, nowMs: number): void {
+    const { timeoutMs } = state.probe;
+    const dueMs = flight.startMs + timeoutMs;
+    const respiteMs = flight.deadlineMs - dueMs;
+    // A timer that comes late is a hold-up, too, whether or not the meter has seen it.
+    const lagMs = Math.max(this.#lag.totalMs - flight.lagAtStartMs, nowMs - dueMs - respiteMs);
+    const owedMs = lagMs - respiteMs;
+    const isHeldUp = owedMs > Math.max(leastToleratedLagMs, toleratedLagShare * timeoutMs);
+    if (isHeldUp && nowMs + owedMs <= dueMs + longestRespite * timeoutMs) {
+      flight.deadlineMs = nowMs + owedMs;
+      this.#deadlines.push(flight.deadlineMs, { state, flight });
+      return;
+    }
     const reason = flight.attempt?.abandon() ?? 'ConnectFailed';
-    const toleratedMs = Math.max(leastToleratedLagMs, toleratedLagShare * state.probe.timeoutMs);
-    const lagMs = Math.max(this.#lag.totalMs - flight.lagAtStartMs, nowMs - flight.deadlineMs);
-    this.#settle(state, flight, lagMs > toleratedMs ? voided('ProberLate') : failed(reason));
+    this.#settle(state, flight, isHeldUp ? voided('ProberLate') : failed(reason));
   }
 
   #settle(state: ProbeState, flight: Flight, outcome: ProbeOutcome): void {

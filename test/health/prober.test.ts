@@ -117,6 +117,24 @@ describe('the prober', () => {
     rig.prober.close();
   });
 
+  it('a machine that is busy half of the time still tells who is silent, and blames nobody who answers late', async () => {
+    const rig = new Rig();
+    rig.add([probe('192.0.2.1'), probe('192.0.2.2')]);
+    // The second one answers within its timeout, as far as we were there to hear it.
+    rig.answer = (settle, { ip }) => {
+      if (ip !== '192.0.2.1') rig.time.after(1100, () => settle(passed));
+    };
+    for (let i = 0; i < 300; i++) {
+      rig.time.advance(60);
+      rig.time.pause();
+      rig.time.advance(60);
+      await rig.time.resume();
+    }
+    assert.equal(rig.verdicts.get(1001)?.isUp, false);
+    assert.notEqual(rig.verdicts.get(1002)?.isUp, false);
+    rig.prober.close();
+  });
+
   it('negative control: without the stop the same silence is a failure', () => {
     const rig = new Rig();
     rig.answer = () => {};
