@@ -95,6 +95,12 @@ const drainSchema = fields({
   udpSeconds: integer(0, maxDrainSeconds)
     .default(0)
     .describe('How long a draining real server keeps its UDP flows, which never end by themselves.'),
+  onCordon: flag()
+    .default(false)
+    .describe(
+      'Real servers on a cordoned node get no new connections, unless no others are left. In a cluster; ' +
+        '`lvs-operator drain node` drains those of a node whatever stands here.',
+    ),
 });
 
 export const virtualServiceSpecSchema = fields(

@@ -2,6 +2,7 @@ import { formatErrorForPeople, isLvsError } from '../base/index.ts';
 import { cleanupCommand } from './command-cleanup.ts';
 import { controllerCommand } from './command-controller.ts';
 import { directorCommand } from './command-director.ts';
+import { drainCommand, undrainCommand } from './command-drain.ts';
 import { planCommand } from './command-plan.ts';
 import { statusCommand } from './command-status.ts';
 import { validateCommand } from './command-validate.ts';
@@ -15,6 +16,8 @@ const commands: readonly Command[] = [
   planCommand,
   validateCommand,
   statusCommand,
+  drainCommand,
+  undrainCommand,
   cleanupCommand,
 ];
 

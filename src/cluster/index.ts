@@ -22,7 +22,7 @@ export type {
 } from './endpoint-slice.ts';
 export { parseNamespace } from './namespace.ts';
 export type { NamespaceRecord } from './namespace.ts';
-export { directorLabel, isDirectorNode, parseNode } from './node.ts';
+export { directorLabel, drainAnnotation, isDirectorNode, parseNode } from './node.ts';
 export type { NodeRecord } from './node.ts';
 export { labelIndexValue, livePods, podIndexes, podParser } from './pod.ts';
 export type { PodIndex, PodPhase, PodRecord } from './pod.ts';

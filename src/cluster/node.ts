@@ -13,11 +13,16 @@ export interface NodeRecord {
   readonly isReady: boolean;
   /** Cordoned. */
   readonly isUnschedulable: boolean;
+  /** A person drains it: every real server on it is to get no new connections. */
+  readonly isDraining: boolean;
   readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Nodes with this label, whatever its value, are directors. */
 export const directorLabel = 'networking.lvs-operator.io/director';
+
+/** Real servers on nodes with this annotation drain, whatever its value; it is for people to say why. */
+export const drainAnnotation = 'networking.lvs-operator.io/drain';
 
 export function isDirectorNode(node: Pick<NodeRecord, 'labels'>): boolean {
   return Object.hasOwn(node.labels, directorLabel);
@@ -37,6 +42,7 @@ export function parseNode({ metadata, spec, status }: KubeObject): NodeRecord {
       return type === 'Ready' && holds === 'True';
     }),
     isUnschedulable: unschedulable === true,
+    isDraining: Object.hasOwn(fieldsOf(metadata['annotations']), drainAnnotation),
     labels: textMapOf(metadata['labels']),
   };
 }

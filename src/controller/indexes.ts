@@ -5,7 +5,13 @@ import type {
   VirtualServiceResource,
 } from '../api/index.ts';
 import { labelIndexValue } from '../cluster/index.ts';
-import type { EndpointSliceIndex, EndpointSliceRecord, PodIndex, PodRecord } from '../cluster/index.ts';
+import type {
+  EndpointSliceIndex,
+  EndpointSliceRecord,
+  NodeRecord,
+  PodIndex,
+  PodRecord,
+} from '../cluster/index.ts';
 import type { ReadableStore } from '../kube/index.ts';
 
 export type RealServerIndex = 'virtualService' | 'selector' | 'service' | 'address';
@@ -18,6 +24,7 @@ export interface EndpointStores {
   readonly realServers: ReadableStore<RealServerResource, RealServerIndex>;
   readonly realServerSlices: ReadableStore<RealServerSliceResource, RealServerSliceIndex>;
   readonly virtualServices: ReadableStore<VirtualServiceResource>;
+  readonly nodes: ReadableStore<NodeRecord>;
 }
 
 /**

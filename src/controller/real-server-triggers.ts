@@ -1,6 +1,6 @@
 import { matchesLabels } from '../api/index.ts';
 import { labelIndexValue } from '../cluster/index.ts';
-import type { EndpointSliceRecord, PodRecord } from '../cluster/index.ts';
+import type { EndpointSliceRecord, NodeRecord, PodRecord } from '../cluster/index.ts';
 import { isEqualJson, objectKey } from '../kube/index.ts';
 import type { StoreChange } from '../kube/index.ts';
 import { anyPodOf } from './indexes.ts';
@@ -15,7 +15,7 @@ import { asksTheSame } from './virtual-service-needs.ts';
  * @returns ends it.
  */
 export function watchRealServerTriggers(stores: EndpointStores, enqueue: (key: string) => void): () => void {
-  const { pods, endpointSlices, realServers, virtualServices } = stores;
+  const { pods, endpointSlices, realServers, virtualServices, nodes } = stores;
   const enqueueAll = (keys: Iterable<string>): void => {
     for (const key of keys) enqueue(key);
   };
@@ -40,6 +40,11 @@ export function watchRealServerTriggers(stores: EndpointStores, enqueue: (key: s
     }),
     endpointSlices.subscribe((change) => {
       for (const slice of sidesOf(change)) enqueueAll(keysOfService(stores, slice));
+    }),
+    nodes.subscribe((change) => {
+      const [before, after] =
+        change.kind === 'changed' ? [change.before, change.after] : [undefined, ...sidesOf(change)];
+      if (after !== undefined && !drainsAlike(before, after)) enqueueAll(keysOnNode(stores, after.name));
     }),
   ];
   enqueueAll(realServers.keys());
@@ -71,6 +76,25 @@ export function keysOfPod(stores: EndpointStores, pod: PodRecord): ReadonlySet<s
   for (const slice of slices) for (const key of keysOfService(stores, slice)) keys.add(key);
   for (const ip of ips) {
     for (const { metadata } of realServers.byIndex('address', ip)) keys.add(objectKey(metadata));
+  }
+  return keys;
+}
+
+/** A node that is new or gone is one that nobody drains. */
+function drainsAlike(before: NodeRecord | undefined, after: NodeRecord): boolean {
+  const { isDraining = false, isUnschedulable = false } = before ?? {};
+  return isDraining === after.isDraining && isUnschedulable === after.isUnschedulable;
+}
+
+/** Nodes are drained rarely enough to look through everything. */
+function keysOnNode(stores: EndpointStores, nodeName: string): ReadonlySet<string> {
+  const keys = new Set<string>();
+  for (const pod of stores.pods.values()) {
+    if (pod.nodeName === nodeName) for (const key of keysOfPod(stores, pod)) keys.add(key);
+  }
+  for (const slice of stores.endpointSlices.values()) {
+    if (slice.endpoints.some((endpoint) => endpoint.nodeName === nodeName))
+      for (const key of keysOfService(stores, slice)) keys.add(key);
   }
   return keys;
 }

@@ -6,7 +6,7 @@ import type {
 } from '../api/index.ts';
 import { ipFamily } from '../base/index.ts';
 import type { IpAddress } from '../base/index.ts';
-import type { EndpointRecord, EndpointSliceRecord, PodRecord } from '../cluster/index.ts';
+import type { EndpointRecord, EndpointSliceRecord, NodeRecord, PodRecord } from '../cluster/index.ts';
 import type { EndpointPolicy } from './endpoint-policy.ts';
 import { joinSlicePorts } from './join-slice-ports.ts';
 import type { SlicePort } from './join-slice-ports.ts';
@@ -54,6 +54,7 @@ export interface EndpointWorld {
   pod(namespace: string, name: string): PodRecord | undefined;
   podsWithAddress(ip: IpAddress): readonly PodRecord[];
   endpointSlicesOf(namespace: string, serviceName: string): readonly EndpointSliceRecord[];
+  node(name: string): Pick<NodeRecord, 'isDraining' | 'isUnschedulable'> | undefined;
   readonly policy: EndpointPolicy;
   /** Whether another RealServer of the VirtualService takes new connections. */
   isServedElsewhere(): boolean;
@@ -79,10 +80,12 @@ interface Gathering {
  * | running and ready | Serving |
  * | ending, whether ready or not | Draining, until its pod is killed |
  * | not ready | Draining: live connections stay, new ones go elsewhere |
+ * | on a node that a person drains | Draining |
+ * | on a cordoned node, where the VirtualService drains those | Draining |
  * | ended, without an address, not selected | none |
  *
- * When nothing behind the VirtualService takes connections, endpoints that are ending and still ready go on serving
- * (KEP-1669). An endpoint of a Service is one of a pod only if that pod, of the same namespace, has that uid and address;
+ * When nothing behind the VirtualService takes connections, endpoints that are ending or on a cordoned node and still ready
+ * go on serving (KEP-1669); what a person drains never does. An endpoint of a Service is one of a pod only if that pod, of the same namespace, has that uid and address;
  * an endpoint without a pod is a static address, and both pass the same rules as in the director.
  */
 export function resolveEndpoints(realServer: RealServerResource, world: EndpointWorld): Resolution {
@@ -103,7 +106,13 @@ export function resolveEndpoints(realServer: RealServerResource, world: Endpoint
     keys.set(candidate.ports, portsKey);
     const endpoint: ResolvedEndpoint =
       isLastResort && isForsaken
-        ? { ...candidate, portsKey, phase: 'Serving', deadlineMs: undefined, reason: 'TerminatingButReady' }
+        ? {
+            ...candidate,
+            portsKey,
+            phase: 'Serving',
+            deadlineMs: undefined,
+            reason: lastResortReason(candidate),
+          }
         : { ...candidate, portsKey };
     const key = `${endpoint.address} ${portsKey}`;
     const known = endpoints.get(key);
@@ -114,6 +123,10 @@ export function resolveEndpoints(realServer: RealServerResource, world: Endpoint
     refused: gathering.refused.toSorted((a, b) => compareText(a.address, b.address)),
     absence: endpoints.size === 0 ? gathering.absence : undefined,
   };
+}
+
+function lastResortReason({ reason }: Pick<Candidate, 'reason'>): string {
+  return reason === 'NodeCordoned' ? 'CordonedButReady' : 'TerminatingButReady';
 }
 
 export function formatPortsKey(ports: readonly SlicePort[]): string {
@@ -280,7 +293,25 @@ function add(
   const { address, ports, nodeName, pod } = found;
   const refusal = judge(realServer, { address, pod, ports }, world);
   if (refusal !== undefined) refused.push({ ...refusal, address, nodeName, podName: pod?.name });
-  else candidates.push({ ...found, pod: pod === undefined ? undefined : { name: pod.name, uid: pod.uid } });
+  else {
+    candidates.push({
+      ...found,
+      ...drainOfNode(found, world),
+      pod: pod === undefined ? undefined : { name: pod.name, uid: pod.uid },
+    });
+  }
+}
+
+/** What its node does to an endpoint; its own end goes first, as it has a deadline. */
+function drainOfNode(
+  { nodeName, phase, deadlineMs, isLastResort }: Omit<Candidate, 'pod'>,
+  { node, virtualService }: EndpointWorld,
+): EndpointState | undefined {
+  const its = nodeName === undefined ? undefined : node(nodeName);
+  if (its?.isDraining === true && (phase === 'Serving' || isLastResort))
+    return draining('NodeDrained', deadlineMs, false);
+  const isCordoned = its?.isUnschedulable === true && virtualService?.spec.drain.onCordon === true;
+  return isCordoned && phase === 'Serving' ? draining('NodeCordoned', undefined, true) : undefined;
 }
 
 function judge(

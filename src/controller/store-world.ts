@@ -23,6 +23,7 @@ export function worldOf(
     podsWithAddress: (ip) => stores.pods.byIndex('address', ip),
     endpointSlicesOf: (inNamespace, serviceName) =>
       stores.endpointSlices.byIndex('service', `${inNamespace}/${serviceName}`),
+    node: (nodeName) => stores.nodes.get(nodeName),
     policy,
     isServedElsewhere: () =>
       stores.realServers

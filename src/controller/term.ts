@@ -132,6 +132,7 @@ export class Term {
         realServers: kinds.realServers.store,
         realServerSlices: kinds.realServerSlices.store,
         virtualServices: kinds.virtualServices.store,
+        nodes: kinds.nodes.store,
       },
       client,
       statusWriter,

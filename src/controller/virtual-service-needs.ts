@@ -36,6 +36,7 @@ export function asksTheSame(before: VirtualServiceResource, after: VirtualServic
   const [last, next] = [needsOf(before), needsOf(after)];
   return (
     before.spec.forwarding.method === after.spec.forwarding.method &&
+    before.spec.drain.onCordon === after.spec.drain.onCordon &&
     last.families.size === next.families.size &&
     [...last.families].every((family) => next.families.has(family)) &&
     isEqualJson(last.ports, next.ports)

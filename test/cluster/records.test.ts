@@ -17,7 +17,11 @@ const metadata = { name: 'n1', uid: 'u1', resourceVersion: '7' };
 describe('a node', () => {
   it('is read with what matters', () => {
     const node = parseNode({
-      metadata: { ...metadata, labels: { 'networking.lvs-operator.io/director': '', zone: 'a' } },
+      metadata: {
+        ...metadata,
+        labels: { 'networking.lvs-operator.io/director': '', zone: 'a' },
+        annotations: { 'networking.lvs-operator.io/drain': 'new disks' },
+      },
       spec: { podCIDR: '10.244.1.0/24', podCIDRs: ['10.244.1.0/24', 'fd00:1::/64'], unschedulable: true },
       status: {
         addresses: [
@@ -40,6 +44,7 @@ describe('a node', () => {
         podCidrs: ['10.244.1.0/24', 'fd00:1::/64'],
         isReady: true,
         isUnschedulable: true,
+        isDraining: true,
         labels: { 'networking.lvs-operator.io/director': '', zone: 'a' },
       },
     );
@@ -62,8 +67,8 @@ describe('a node', () => {
     it(`is read although it has ${scenario}`, () => {
       const node = parseNode({ metadata, spec, status });
       assert.deepEqual(
-        [node.addresses, node.podCidrs, node.isReady, node.isUnschedulable, node.labels],
-        [[], [], false, false, {}],
+        [node.addresses, node.podCidrs, node.isReady, node.isUnschedulable, node.isDraining, node.labels],
+        [[], [], false, false, false, {}],
       );
       assert.ok(!isDirectorNode(node));
     });

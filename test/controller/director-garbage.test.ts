@@ -21,6 +21,7 @@ const nodeRecord = (name: string): NodeRecord => ({
   podCidrs: [],
   isReady: true,
   isUnschedulable: false,
+  isDraining: false,
   labels: {},
 });
 

@@ -178,6 +178,7 @@ export class History {
       podCidrs: [],
       isReady,
       isUnschedulable: false,
+      isDraining: false,
       labels: { [directorLabel]: '' },
     });
   }

@@ -16,7 +16,16 @@ function director(name: string, status: Record<string, unknown>) {
 }
 
 function node(name: string, labels: Readonly<Record<string, string>>, isReady = true): [string, NodeRecord] {
-  const record = { name, uid: '', addresses: [], podCidrs: [], isReady, isUnschedulable: false, labels };
+  const record = {
+    name,
+    uid: '',
+    addresses: [],
+    podCidrs: [],
+    isReady,
+    isUnschedulable: false,
+    isDraining: false,
+    labels,
+  };
   return [name, record];
 }
 

@@ -9,6 +9,7 @@ import { endpointSliceIndexes, podIndexes } from '../../src/cluster/index.ts';
 import type {
   EndpointSliceIndex,
   EndpointSliceRecord,
+  NodeRecord,
   PodIndex,
   PodRecord,
 } from '../../src/cluster/index.ts';
@@ -33,6 +34,7 @@ export class MemoryStores {
     onListenerError,
   });
   readonly virtualServices = new Store<VirtualServiceResource>({ onListenerError });
+  readonly nodes = new Store<NodeRecord>({ onListenerError });
   #version = 0;
 
   putPod(pod: PodRecord): void {
@@ -53,6 +55,11 @@ export class MemoryStores {
 
   putVirtualService(object: VirtualServiceResource): void {
     this.virtualServices.put({ ...this.#entry(object.metadata), object });
+  }
+
+  putNode(object: NodeRecord): void {
+    const { name, uid } = object;
+    this.nodes.put({ key: name, uid, resourceVersion: String(++this.#version), object });
   }
 
   remove(store: 'pods' | 'endpointSlices' | 'realServers' | 'realServerSlices', key: string): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { NodeRecord } from '../../src/cluster/index.ts';
 import { watchRealServerTriggers } from '../../src/controller/real-server-triggers.ts';
 import { endpoint, endpointSlice, pod, realServer, virtualService } from './objects.ts';
 import { MemoryStores } from './memory-stores.ts';
@@ -114,6 +115,44 @@ describe('what a change concerns', () => {
     );
   });
 
+  it('a node: those with an endpoint there, when somebody drains or cordons it', () => {
+    const { stores, woken } = watched();
+    const node = (change: Partial<NodeRecord>): NodeRecord => ({
+      name: 'node-1',
+      uid: 'node-1',
+      addresses: [],
+      podCidrs: [],
+      isReady: true,
+      isUnschedulable: false,
+      isDraining: false,
+      labels: {},
+      ...change,
+    });
+    stores.putPod(pod('a', { labels: { app: 'db' } }));
+    stores.putPod(pod('b', { nodeName: 'node-2', ips: ['10.0.0.2'] }));
+    assert.deepEqual(
+      woken(() => stores.putNode(node({}))),
+      [],
+    );
+    assert.deepEqual(
+      woken(() => stores.putNode(node({ isReady: false }))),
+      [],
+    );
+    assert.deepEqual(
+      woken(() => stores.putNode(node({ isDraining: true }))),
+      ['any', 'data'],
+    );
+    assert.deepEqual(
+      woken(() => stores.putNode(node({ isDraining: true, isUnschedulable: true }))),
+      ['any', 'data'],
+    );
+    stores.putEndpointSlice(endpointSlice([{ ...endpoint('10.0.0.9'), nodeName: 'node-1' }]));
+    assert.deepEqual(
+      woken(() => stores.putNode(node({}))),
+      ['any', 'data', 'service'],
+    );
+  });
+
   it('a VirtualService: those behind it, if it asks for something else', () => {
     const { stores, woken } = watched();
     const behind = ['any', 'data', 'gold', 'service', 'web'];
@@ -130,6 +169,11 @@ describe('what a change concerns', () => {
       woken(() =>
         stores.putVirtualService(virtualService({ addressFamilies: ['IPv6'], ports: [{ port: 81 }] })),
       ),
+      behind,
+    );
+    const cordon = { addressFamilies: ['IPv6'], ports: [{ port: 81 }], drain: { onCordon: true } };
+    assert.deepEqual(
+      woken(() => stores.putVirtualService(virtualService(cordon))),
       behind,
     );
   });

@@ -16,6 +16,7 @@ interface Situation {
   readonly virtualService?: VirtualServiceResource | undefined;
   readonly pods?: readonly PodRecord[];
   readonly slices?: readonly EndpointSliceRecord[];
+  readonly nodes?: Readonly<Record<string, 'cordoned' | 'drained'>>;
   readonly policy?: EndpointPolicy;
   readonly isServedElsewhere?: boolean;
 }
@@ -34,6 +35,10 @@ function resolve(situation: Situation): Resolution {
     podsWithAddress: (ip) => pods.filter(({ ips }) => ips.includes(ip)),
     endpointSlicesOf: (namespace, serviceName) =>
       slices.filter((one) => one.namespace === namespace && one.serviceName === serviceName),
+    node: (name) => {
+      const state = situation.nodes?.[name];
+      return { isUnschedulable: state === 'cordoned', isDraining: state === 'drained' };
+    },
     policy,
     isServedElsewhere: () => isServedElsewhere,
   });
@@ -71,6 +76,7 @@ function check(scenarios: readonly Scenario[]): void {
 
 const until = 'until 2026-01-01T00:00:30.000Z';
 const dualStack = virtualService({ addressFamilies: ['IPv4', 'IPv6'] });
+const drainsOnCordon = virtualService({ drain: { onCordon: true } });
 const other = pod('other', { ips: ['10.0.0.2'] });
 
 describe('endpoints from pods', () => {
@@ -119,6 +125,38 @@ describe('endpoints from pods', () => {
       name: 'an ending one and one that is not ready: the ending one serves',
       pods: [pod('a', { deletionDeadlineMs: deadlineMs }), pod('b', { ips: ['10.0.0.2'], isReady: false })],
       told: ['10.0.0.1 Serving TerminatingButReady', '10.0.0.2 Draining PodNotReady'],
+    },
+    {
+      name: 'on a node that a person drains: no new connections, and no last resort',
+      pods: [pod('a')],
+      nodes: { 'node-1': 'drained' },
+      told: ['10.0.0.1 Draining NodeDrained'],
+    },
+    {
+      name: 'ending, on a node that a person drains: until kubelet kills it, and no last resort',
+      pods: [pod('a', { deletionDeadlineMs: deadlineMs })],
+      nodes: { 'node-1': 'drained' },
+      told: [`10.0.0.1 Draining NodeDrained ${until}`],
+    },
+    {
+      name: 'on a cordoned node: it serves, unless the VirtualService says otherwise',
+      pods: [pod('a')],
+      nodes: { 'node-1': 'cordoned' },
+      told: ['10.0.0.1 Serving'],
+    },
+    {
+      name: 'on a cordoned node, by choice: it drains while others serve',
+      virtualService: drainsOnCordon,
+      pods: [pod('a'), pod('b', { ips: ['10.0.0.2'], nodeName: 'node-2' })],
+      nodes: { 'node-1': 'cordoned' },
+      told: ['10.0.0.1 Draining NodeCordoned', '10.0.0.2 Serving'],
+    },
+    {
+      name: 'all on cordoned nodes, by choice: better these than nobody',
+      virtualService: drainsOnCordon,
+      pods: [pod('a')],
+      nodes: { 'node-1': 'cordoned' },
+      told: ['10.0.0.1 Serving CordonedButReady'],
     },
     { name: 'ended well: gone', pods: [pod('a', { phase: 'Succeeded' })], told: ['none: NoMatchingPods'] },
     { name: 'failed: gone', pods: [pod('a', { phase: 'Failed' }), other], told: ['10.0.0.2 Serving'] },

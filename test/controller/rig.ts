@@ -6,6 +6,8 @@ import {
   endpointSliceType,
   livePods,
   parseEndpointSlice,
+  nodeType,
+  parseNode,
   parserOf,
   podIndexes,
   podParser,
@@ -102,6 +104,7 @@ export async function openRig(
       logger,
       namespace,
     }),
+    nodes: watchKind({ connection, type: nodeType, parse: parseNode, logger }),
     virtualServices: watchKind({
       connection,
       type: virtualServiceType,
@@ -116,6 +119,7 @@ export async function openRig(
     realServers: kinds.realServers.store,
     realServerSlices: kinds.realServerSlices.store,
     virtualServices: kinds.virtualServices.store,
+    nodes: kinds.nodes.store,
   };
   const all = Object.values(kinds);
   for (const kind of all) kind.start();
