@@ -305,12 +305,12 @@ function add(
 /** What its node does to an endpoint; its own end goes first, as it has a deadline. */
 function drainOfNode(
   { nodeName, phase, deadlineMs, isLastResort }: Omit<Candidate, 'pod'>,
-  { node, virtualService }: EndpointWorld,
+  world: EndpointWorld,
 ): EndpointState | undefined {
-  const its = nodeName === undefined ? undefined : node(nodeName);
+  const its = nodeName === undefined ? undefined : world.node(nodeName);
   if (its?.isDraining === true && (phase === 'Serving' || isLastResort))
     return draining('NodeDrained', deadlineMs, false);
-  const isCordoned = its?.isUnschedulable === true && virtualService?.spec.drain.onCordon === true;
+  const isCordoned = its?.isUnschedulable === true && world.virtualService?.spec.drain.onCordon === true;
   return isCordoned && phase === 'Serving' ? draining('NodeCordoned', undefined, true) : undefined;
 }
 
