@@ -85,8 +85,9 @@ interface Gathering {
  * | ended, without an address, not selected | none |
  *
  * When nothing behind the VirtualService takes connections, endpoints that are ending or on a cordoned node and still ready
- * go on serving (KEP-1669); what a person drains never does. An endpoint of a Service is one of a pod only if that pod, of the same namespace, has that uid and address;
- * an endpoint without a pod is a static address, and both pass the same rules as in the director.
+ * go on serving (KEP-1669); what a person drains never does. An endpoint of a Service is one of a pod only if that pod, of
+ * the same namespace, has that uid and address; an endpoint without a pod is a static address, and both pass the same rules
+ * as in the director.
  */
 export function resolveEndpoints(realServer: RealServerResource, world: EndpointWorld): Resolution {
   const gathering: Gathering = { candidates: [], refused: [], absence: undefined };

@@ -31,7 +31,7 @@ describe('parseResource gives a complete object', () => {
         onePacket: false,
         sourceRanges: [],
         onFailure: 'Quiesce',
-        drain: { timeoutSeconds: 300, settleSeconds: 120, udpSeconds: 0 },
+        drain: { timeoutSeconds: 300, settleSeconds: 120, udpSeconds: 0, onCordon: false },
       },
     });
   });
