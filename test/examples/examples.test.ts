@@ -99,6 +99,14 @@ describe('examples', () => {
     });
   }
 
+  it('show every way of asking for health but those that say nothing of the service', () => {
+    const shown = groupResources(reading.objects.values()).virtualServices.flatMap(({ spec }) =>
+      Object.keys(spec.healthCheck ?? {}),
+    );
+    for (const type of ['tcp', 'http', 'grpc', 'udp', 'dns', 'smtp'])
+      assert.ok(shown.includes(type), `no example of ${type}`);
+  });
+
   it('show every forwarding method, both families and every object kind', () => {
     const { services } = plan(folder);
     const all = [...services.values()];
