@@ -23,7 +23,7 @@ export const detectionPace: Pace = {
   timeoutSeconds: 1,
   failureThreshold: 3,
 };
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 
 const fates = { refuse: 'its processes end', silence: 'it goes dark' } as const;
 
