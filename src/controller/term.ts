@@ -21,6 +21,7 @@ import { beginTerm } from './term-memory.ts';
 import type { TermMemory } from './term-memory.ts';
 import { transitionNotes } from './transition-events.ts';
 import { ViewBuilder } from './view-builder.ts';
+import type { Urgency } from './view-builder.ts';
 
 export interface TermOptions {
   readonly kinds: ControllerKinds;
@@ -49,6 +50,13 @@ const noRefusals: readonly Refusal[] = [];
 
 /** Events come in bursts, and one decision judges them all. */
 const gatherMs = 15;
+/**
+ * What turned out, and nobody asked for, waits longer: until what it is about has gone its way to the kernels, and for the
+ * echo of our own writes. An endpoint that comes or goes makes four such changes, each of which would cost a decision.
+ */
+const gatherLaterMs = 60;
+/** From the end of a decision to the next for such changes. */
+const laterIntervalMs = 500;
 /** The next one waits for so many times what the last one took: it must not cost more for being asked more often. */
 const restFactor = 3;
 /** A key that was given up is tried again: what was missing (a role, a definition) may be there by then. */
@@ -80,6 +88,7 @@ export class Term {
   #policy: { readonly basis: PolicyBasis; readonly policy: EndpointPolicy } | undefined;
   #unfollow: () => void = () => {};
   #restUntilMs = 0;
+  #decidedMs = Number.NEGATIVE_INFINITY;
   #pending: { readonly dueMs: number; readonly cancel: () => void } | undefined;
   /** The stored entries that the last decision was about: a status that others wrote is looked at again. */
   #judged = new Map<string, unknown>();
@@ -164,7 +173,7 @@ export class Term {
       throw error;
     }
     if (signal.aborted) return;
-    this.#view = new ViewBuilder(this.#options, () => this.#wake(gatherMs));
+    this.#view = new ViewBuilder(this.#options, (urgency) => this.#follow(urgency));
     this.#decide();
     this.#realServers.begin(signal);
     this.#unfollow = this.#realServers.follow((key) => this.#addRealServer(key));
@@ -185,6 +194,11 @@ export class Term {
     this.#realServerQueue.add(`RealServer ${key}`);
   }
 
+  #follow(urgency: Urgency): void {
+    const sinceMs = this.#options.clock.monotonicMs() - this.#decidedMs;
+    this.#wake(urgency === 'soon' ? gatherMs : Math.max(gatherLaterMs, laterIntervalMs - sinceMs));
+  }
+
   #wake(delayMs: number): void {
     if (this.#stop.signal.aborted) return;
     const nowMs = this.#options.clock.monotonicMs();
@@ -196,6 +210,7 @@ export class Term {
       const beganMs = this.#options.clock.monotonicMs();
       this.#decide();
       const endedMs = this.#options.clock.monotonicMs();
+      this.#decidedMs = endedMs;
       this.#restUntilMs = Math.max(this.#restUntilMs, endedMs + (endedMs - beganMs) * restFactor);
     });
     this.#pending = { dueMs, cancel };

@@ -3,6 +3,7 @@ import type { IpAddress } from '../base/index.ts';
 import { computeClusterFacts } from '../cluster/index.ts';
 import type { WatchedKind } from '../cluster/index.ts';
 import { isEqualJson } from '../kube/index.ts';
+import type { StoreChange } from '../kube/index.ts';
 import type { DirectorFacts } from '../plan/index.ts';
 import { SpecForms } from './cluster-view.ts';
 import type { ClusterView } from './cluster-view.ts';
@@ -15,6 +16,12 @@ export interface ViewBuilderOptions {
   /** Addresses by which we call the API server ourselves. */
   readonly apiServerAddresses: readonly IpAddress[];
 }
+
+/**
+ * How soon a decision should follow a change. `soon`: somebody asked for something. `later`: something turned out, such as
+ * a slice that was written or a director that reports; it is for statuses only, and much of it is the echo of our own writes.
+ */
+export type Urgency = 'soon' | 'later';
 
 /**
  * Makes of the stores what a decision sees. A part whose stores did not change since the last view is the same object
@@ -34,7 +41,7 @@ export class ViewBuilder {
   /** @param onChange something that a view shows has changed */
   constructor(
     { kinds, unreadable, apiServerAddresses }: ViewBuilderOptions,
-    onChange: (kind: keyof ControllerKinds) => void,
+    onChange: (urgency: Urgency) => void,
   ) {
     this.#kinds = kinds;
     this.#unreadable = unreadable;
@@ -42,11 +49,11 @@ export class ViewBuilder {
     this.#unsubscribe = viewed.map((name) => {
       const { store } = kinds[name] as WatchedKind<unknown>;
       return store.subscribe((change) => {
-        // A heartbeat of a node is nothing to us.
-        if (change.kind === 'changed' && name === 'nodes' && isEqualJson(change.before, change.after)) return;
         if (change.kind === 'listed' && !this.#isFirstList(name)) return;
+        const urgency = urgencyOf(name, change);
+        if (urgency === undefined) return;
         this.#changed.add(name);
-        onChange(name);
+        onChange(urgency);
       });
     });
   }
@@ -127,6 +134,40 @@ const viewed = [
   'serviceCidrs',
   'apiServerSlices',
 ] as const satisfies readonly (keyof ControllerKinds)[];
+
+/** Undefined: nothing that a view shows. */
+function urgencyOf(name: (typeof viewed)[number], change: StoreChange<unknown>): Urgency | undefined {
+  switch (name) {
+    case 'realServerSlices':
+    case 'directors':
+      return 'later';
+    case 'virtualServices':
+    case 'addressPools':
+      return isStatusOnly(change) ? 'later' : 'soon';
+    case 'realServers':
+      // Its status is written beside decisions, and is nothing to them.
+      return isStatusOnly(change) ? undefined : 'soon';
+    case 'nodes':
+      // A heartbeat is nothing to us.
+      return change.kind === 'changed' && isEqualJson(change.before, change.after) ? undefined : 'soon';
+    case 'namespaces':
+    case 'serviceCidrs':
+    case 'apiServerSlices':
+      return 'soon';
+  }
+}
+
+/** The API server counts the generations of a spec. */
+function isStatusOnly(change: StoreChange<unknown>): boolean {
+  if (change.kind !== 'changed') return false;
+  const { before, after } = change as { readonly before: Counted; readonly after: Counted };
+  const { generation } = after.metadata;
+  return generation !== undefined && generation === before.metadata.generation;
+}
+
+interface Counted {
+  readonly metadata: { readonly generation?: number };
+}
 
 function entriesOf<T, I extends string>({ store }: WatchedKind<T, I>) {
   return [...store.keys()].flatMap((key) => store.entry(key) ?? []);

@@ -22,11 +22,13 @@ import { computeFirstGoal } from './first-goal.ts';
 import { ForeignHandsWatch } from './foreign-hands-watch.ts';
 import type { Host, HostState } from './host.ts';
 import type { LastGoodStore } from './last-good.ts';
+import { isSameProperty } from './ledger.ts';
 import type { Ledger, LedgerStore } from './ledger.ts';
 import { massRemovalPolicy, noMassRemoval } from './mass-removal-policy.ts';
 import { RetryGate } from './retry-gate.ts';
 import { SchedulerCatalogue } from './scheduler-catalogue.ts';
 import type { StatusBoard } from './status-board.ts';
+import type { BoardInput } from './status-parts.ts';
 
 export interface DirectorAgentOptions {
   readonly source: DesiredSource;
@@ -69,8 +71,18 @@ export class DirectorAgent {
         readonly vips: Ledger['vips'];
       }
     | undefined;
-  #converged:
-    { view: DesiredView; desired: DesiredState; health: HealthMemory; hostVersion: number } | undefined;
+  /** The last round that left nothing to do before a time. */
+  #settled:
+    | {
+        readonly view: DesiredView;
+        readonly desired: DesiredState;
+        readonly health: HealthMemory;
+        readonly hostVersion: number;
+        /** Undefined: for good. */
+        readonly untilMs: number | undefined;
+        readonly told: BoardInput;
+      }
+    | undefined;
   #previous: { readonly desired: DesiredState; readonly packetRules: PacketRules } | undefined;
   #failures = new Map<string, ChangeFailure>();
   #wakeAtMs: number | undefined;
@@ -126,6 +138,7 @@ export class DirectorAgent {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     await this.#running;
+    await this.#options.ledgerStore.settle();
     this.#options.board.flush();
   }
 
@@ -209,16 +222,22 @@ export class DirectorAgent {
     if (isLook) this.#lastLookMs = startMs;
     // Only another complete list can confirm a held removal.
     if (this.#held !== undefined) source.refresh();
+    const view = source.current();
+    // Connection counts end drains. They are read when it is time for it, and before anything that may be about drains.
+    const mustCount =
+      isLook ||
+      this.#settled?.view.resources !== view.resources ||
+      clock.wallMs() >= (this.#settled.untilMs ?? Number.POSITIVE_INFINITY);
     host.observe({
       isFull: isFullCheck,
       isLook,
-      drainingServices: this.#ledger.drains.map((drain) => drain.service),
+      drainingServices: mustCount ? this.#ledger.drains.map((drain) => drain.service) : [],
     });
-    const view = source.current();
     const { desired, health } = this.#judge(this.#goal(view, host.state), host.state);
     host.observeSysctls(desired.sysctls, isLook);
-    if (this.#isQuiet(view, desired, health)) {
+    if (this.#isQuiet({ view, desired, health, hasCounted: mustCount })) {
       if (this.#isLedgerBehind || ledgerStore.isMissing()) this.#writeLedger();
+      this.#tellView(view);
       return false;
     }
 
@@ -247,16 +266,14 @@ export class DirectorAgent {
       desired,
     });
     logFailures(result.failures, logger);
-    this.#finish({
-      view,
+    const isSettled = this.#finish({
       plan,
       result,
       desired,
-      health,
       retryAtMs: wakeAtMs,
       isWithheld: changes.length < plan.changes.length,
     });
-    board.update({
+    const told: BoardInput = {
       view,
       desired,
       health,
@@ -268,35 +285,38 @@ export class DirectorAgent {
       foreignHands: this.#foreignHands.describe(),
       announcementProblem: host.announcementProblem,
       locate: (object, path) => source.locate(object, path),
-    });
+    };
+    board.update(told);
+    const hostVersion = told.host.version;
+    this.#settled = isSettled
+      ? { view, desired, health, hostVersion, untilMs: this.#wakeAtMs, told }
+      : undefined;
     return plan.isFollowedUp && result.applied.length > 0;
   }
 
-  /** Folds the outcome of a round into what the next one starts from. */
+  /**
+   * Folds the outcome of a round into what the next one starts from.
+   * @returns whether nothing is left to do now.
+   */
   #finish(round: {
-    view: DesiredView;
     plan: ChangePlan;
     result: ApplyResult;
     desired: DesiredState;
-    health: HealthMemory;
     retryAtMs: number | undefined;
     isWithheld: boolean;
-  }): void {
+  }): boolean {
     const { plan, result, desired } = round;
-    const { host, clock, logger } = this.#options;
+    const { clock, logger } = this.#options;
     this.#foreignHands.record(result.applied, clock.wallMs());
     this.#failures = this.#openFailures(plan, result);
-    const isDone =
-      result.failures.length === 0 && result.waiting === 0 && !round.isWithheld && !plan.isFollowedUp;
     this.#wakeAtMs = earlier(plan.wakeAtMs, round.retryAtMs);
     if (result.failures.length === 0) this.#previous = { desired, packetRules: plan.packetRules };
-    this.#converged =
-      isDone && plan.drains.length === 0 && plan.held === undefined
-        ? { view: round.view, desired, health: round.health, hostVersion: host.state.version }
-        : undefined;
     if (result.applied.length > 0) {
       logger.info('pass applied changes', { ...countByReason(result), failed: result.failures.length });
     }
+    const isDone =
+      result.failures.length === 0 && result.waiting === 0 && !round.isWithheld && !plan.isFollowedUp;
+    return isDone && plan.held === undefined;
   }
 
   /** What was refused just now, and what was refused before, is still wanted and waits for its next try. */
@@ -312,16 +332,31 @@ export class DirectorAgent {
   }
 
   /** Nothing moved since the last round that left nothing to do, so neither would this one. */
-  #isQuiet(view: DesiredView, desired: DesiredState, health: HealthMemory): boolean {
-    const last = this.#converged;
-    // A new view with the same objects may still have new problems, which people want to see in the status.
+  #isQuiet(round: {
+    readonly view: DesiredView;
+    readonly desired: DesiredState;
+    readonly health: HealthMemory;
+    readonly hasCounted: boolean;
+  }): boolean {
+    const last = this.#settled;
     return (
       last !== undefined &&
-      last.view === view &&
-      last.desired === desired &&
-      last.health === health &&
-      last.hostVersion === this.#options.host.state.version
+      last.desired === round.desired &&
+      last.health === round.health &&
+      // Before the lists are complete nothing is removed.
+      last.view.isComplete === round.view.isComplete &&
+      last.hostVersion === this.#options.host.state.version &&
+      !(round.hasCounted && this.#ledger.drains.length > 0)
     );
+  }
+
+  /** A new view with the same goal: its problems and versions are news for the status, and for nothing else. */
+  #tellView(view: DesiredView): void {
+    const last = this.#settled;
+    if (last === undefined || last.view === view) return;
+    const told = { ...last.told, view, result: nothingApplied };
+    this.#options.board.update(told);
+    this.#settled = { ...last, view, told };
   }
 
   /** The goal as the kernel should have it, now that some servers do not answer. */
@@ -407,9 +442,10 @@ export class DirectorAgent {
     return same;
   }
 
-  /** The ledger goes to disk before the kernel is touched; if the disk refuses, service goes on and the board says so. */
+  /** What is owned goes to disk before the kernel is touched; if the disk refuses, service goes on and the board says so. */
   #record(plan: ChangePlan): void {
-    const sysctlsBefore: Record<string, string> = { ...this.#ledger.sysctlsBefore };
+    const before = this.#ledger;
+    const sysctlsBefore: Record<string, string> = { ...before.sysctlsBefore };
     let hasPacketRules = this.#ledger.hasPacketRules;
     for (const change of plan.changes) {
       if (change.type === 'setSysctl' && change.was !== undefined) sysctlsBefore[change.path] ??= change.was;
@@ -428,7 +464,10 @@ export class DirectorAgent {
     if (this.#desiredFrom !== undefined && this.#desiredFrom.allocations !== this.#ledger.allocations) {
       this.#desiredFrom = { ...this.#desiredFrom, allocations: this.#ledger.allocations };
     }
-    this.#writeLedger();
+    const { ledgerStore } = this.#options;
+    if (this.#isLedgerBehind || !isSameProperty(before, this.#ledger)) this.#writeLedger();
+    else if (before !== this.#ledger || ledgerStore.isMissing())
+      ledgerStore.writeSoon(this.#ledger, (error) => this.#noteLedger(error));
   }
 
   #listOwnedServices(): ReadonlySet<string> {
@@ -440,22 +479,24 @@ export class DirectorAgent {
   }
 
   #writeLedger(): void {
-    const { ledgerStore, board } = this.#options;
     try {
-      ledgerStore.write(this.#ledger);
-      this.#isLedgerBehind = false;
-      board.recordLedger(undefined);
+      this.#options.ledgerStore.write(this.#ledger);
+      this.#noteLedger(undefined);
     } catch (error) {
-      this.#isLedgerBehind = true;
-      board.recordLedger(error);
+      this.#noteLedger(error);
     }
+  }
+
+  #noteLedger(error: unknown): void {
+    this.#isLedgerBehind = error !== undefined;
+    this.#options.board.recordLedger(error);
   }
 
   /** A pass that goes wrong for the same reason every second is told once. */
   #reportPassFailure(error: unknown): void {
     const { logger, board } = this.#options;
     // The next pass that succeeds must say so, even if it finds nothing to do.
-    this.#converged = undefined;
+    this.#settled = undefined;
     const reason = formatErrorForPeople(error);
     if (reason !== this.#passFailure) logger.error('pass failed, the table stays as it is', { error });
     this.#passFailure = reason;
@@ -476,6 +517,8 @@ export class DirectorAgent {
     }
   }
 }
+
+const nothingApplied: ApplyResult = { applied: [], failures: [], waiting: 0 };
 
 /** Keeps the old object when the new one says the same, so that identity comparisons stay meaningful. */
 function sameOr<T>(before: T, after: T): T {

@@ -30,6 +30,11 @@ export interface KubeSourceOptions {
 
 /** One update of many objects arrives as a burst of events; whoever waits for the first waits no longer than this. */
 const burstMs = 3;
+/**
+ * Events that change nothing here (the status of somebody else's object) only move the versions that are reported. They
+ * come right behind the events that matter, and must not be in the way of these.
+ */
+const echoMs = 100;
 /** A watch that breaks is open again in less, and nobody needs to know. */
 const patienceMs = 3000;
 
@@ -55,9 +60,10 @@ export class KubeSource implements DesiredSource {
   #readAt: string | undefined;
   #isStale = false;
   #areFactsStale = true;
+  #areResourcesStale = true;
   /** Whoever waits for the first complete view. */
   readonly #waiters = new Set<() => void>();
-  #cancelBurst: (() => void) | undefined;
+  #burst: { readonly dueMs: number; readonly cancel: () => void } | undefined;
   #cancelPatience: (() => void) | undefined;
 
   constructor(options: KubeSourceOptions) {
@@ -126,31 +132,38 @@ export class KubeSource implements DesiredSource {
 
   close(): void {
     for (const unsubscribe of this.#subscriptions) unsubscribe();
-    this.#cancelBurst?.();
+    this.#burst?.cancel();
     this.#cancelPatience?.();
   }
 
   #note(change: StoreChange<unknown>, isOfFacts: boolean): void {
+    const isEcho = change.kind === 'changed' && change.before === change.after;
     // A node says every few minutes that it is well, which is of no interest here.
-    if (isOfFacts && change.kind === 'changed' && change.before === change.after) return;
+    if (isOfFacts && isEcho) return;
     if (change.kind === 'listed') {
       this.#lists++;
       this.#readAt = formatTime(this.#options.clock.wallMs());
     }
     this.#areFactsStale ||= isOfFacts;
-    this.#touch();
+    this.#areResourcesStale ||= !isEcho;
+    this.#touch(isEcho ? echoMs : burstMs);
   }
 
-  #touch(): void {
+  #touch(delayMs = burstMs): void {
+    const { clock, timers } = this.#options;
     this.#isStale = true;
-    this.#cancelBurst ??= this.#options.timers.after(burstMs, () => {
-      this.#cancelBurst = undefined;
+    const dueMs = clock.monotonicMs() + delayMs;
+    if (this.#burst !== undefined && this.#burst.dueMs <= dueMs) return;
+    this.#burst?.cancel();
+    const cancel = timers.after(delayMs, () => {
+      this.#burst = undefined;
       const view = this.current();
       if (view.isComplete) for (const end of this.#waiters) end();
       if (view === this.#told) return;
       this.#told = view;
       this.#options.onChange();
     });
+    this.#burst = { dueMs, cancel };
   }
 
   #compute(): DesiredView {
@@ -204,6 +217,8 @@ export class KubeSource implements DesiredSource {
   #storedResources(): Resources {
     const { kinds } = this.#options;
     const last = this.#resources;
+    if (!this.#areResourcesStale) return last;
+    this.#areResourcesStale = false;
     this.#stored = sameOr(this.#stored, this.#knownAddresses.take([...kinds.virtualServices.store.values()]));
     const resources: Resources = {
       ...this.#effective.take(this.#stored),

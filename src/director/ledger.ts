@@ -10,6 +10,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LvsError } from '../base/index.ts';
 import type { VipBinding } from '../link/pure.ts';
@@ -17,7 +18,8 @@ import type { Allocations, DrainRecord } from '../plan/index.ts';
 
 /**
  * The ledger: what this director owns on this host. It is written before the kernel is touched, so that a crash
- * between the two can only leave an entry that is listed but absent, never one that is present but unlisted.
+ * between the two can only leave an entry that is listed but absent, never one that is present but unlisted. What only
+ * drains have moved is written right after.
  */
 export interface Ledger {
   /** Owned services by `formatVirtualServiceKey`, sorted. */
@@ -50,12 +52,26 @@ export interface LedgerRead {
   readonly damage: string | undefined;
 }
 
+/** Drains begin and end in bursts; one write records them all. */
+const soonMs = 100;
+
+/** Whether two ledgers tell of the same property: all that must be on disk before the kernel is touched. */
+export function isSameProperty(a: Ledger, b: Ledger): boolean {
+  const names = Object.keys(b) as (keyof Ledger)[];
+  return names.every((name) => name === 'drains' || a[name] === b[name]);
+}
+
 /** Keeps one ledger file in a state directory. Not safe for two processes: `acquireDirectorLock` sees to that. */
 export class LedgerStore {
   readonly #directory: string;
   #lastWritten = '';
   /** What `#lastWritten` says. */
   #lastLedger: Ledger | undefined;
+  #pending: { readonly ledger: Ledger; readonly onEnd: (error: unknown) => void } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> | undefined;
+  /** Of writes that waited for nobody: what is written beside one of them is older. */
+  #writesNow = 0;
 
   /**
    * @param directory created if missing.
@@ -106,6 +122,8 @@ export class LedgerStore {
 
   /** Writes only what differs from the last write, or is gone. @throws the file system's error. */
   write(ledger: Ledger): void {
+    this.#pending = undefined;
+    this.#writesNow++;
     if (ledger === this.#lastLedger && !this.isMissing()) return;
     const text = encodeLedger(ledger);
     if (text !== this.#lastWritten || this.isMissing()) {
@@ -115,7 +133,65 @@ export class LedgerStore {
     this.#lastLedger = ledger;
   }
 
+  /**
+   * Writes within a tenth of a second or so, holding up nobody: an edit must not wait for a disk. For ledgers that differ
+   * in drains only. One that a crash swallows begins anew, so that a server leaves later than it might, and never sooner.
+   *
+   * @param onEnd with the file system's error, or undefined once it is on disk; not called for what was written otherwise.
+   */
+  writeSoon(ledger: Ledger, onEnd: (error: unknown) => void): void {
+    this.#pending = { ledger, onEnd };
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#writing ??= this.#writePending().finally(() => {
+        this.#writing = undefined;
+      });
+    }, soonMs);
+  }
+
+  /** Resolves when nothing is on its way to the disk any more; what waits is written. */
+  async settle(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#writing;
+    await this.#writePending();
+  }
+
+  async #writePending(): Promise<void> {
+    for (let pending = this.#pending; pending !== undefined; pending = this.#pending) {
+      this.#pending = undefined;
+      const { ledger, onEnd } = pending;
+      const writesNow = this.#writesNow;
+      const isOvertaken = (): boolean => writesNow !== this.#writesNow;
+      try {
+        await this.#replace(ledger, isOvertaken);
+        if (!isOvertaken()) onEnd(undefined);
+      } catch (error) {
+        if (!isOvertaken()) onEnd(error);
+      }
+    }
+  }
+
+  /** As `writeFileAtomically`, unless a write that waits for nobody overtakes this one. */
+  async #replace(ledger: Ledger, isOvertaken: () => boolean): Promise<void> {
+    const text = encodeLedger(ledger);
+    const path = join(this.#directory, ledgerFile);
+    if (text === this.#lastWritten && !this.isMissing()) return;
+    const temporary = `${path}.soon`;
+    await writeSynced(temporary, text);
+    if (isOvertaken()) {
+      rmSync(temporary, { force: true });
+      return;
+    }
+    renameSync(temporary, path);
+    this.#lastWritten = text;
+    this.#lastLedger = ledger;
+    await syncDirectory(this.#directory);
+  }
+
   remove(): void {
+    this.#pending = undefined;
+    this.#writesNow++;
     rmSync(join(this.#directory, ledgerFile), { force: true });
     this.#lastWritten = '';
     this.#lastLedger = undefined;
@@ -180,6 +256,25 @@ export function writeFileAtomically(path: string, content: string): void {
     fsyncSync(directory);
   } finally {
     closeSync(directory);
+  }
+}
+
+async function writeSynced(path: string, content: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
   }
 }
 

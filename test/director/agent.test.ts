@@ -203,6 +203,30 @@ describe('the director', () => {
     assert.deepEqual(world.status.problems, [problem]);
   });
 
+  it('takes in a newer view of the same goal without another round', async () => {
+    world.view = world.list([pool, ...services(1)]);
+    for (let pass = 0; pass < 3; pass++) await world.agent.pass();
+    const { resources } = world.view;
+    const before = world.status.counters.changes;
+    world.list([]);
+    world.view = world.viewOf(resources, []);
+    await world.agent.pass();
+    assert.equal(world.status.source.listNumber, world.view.listNumber);
+    assert.equal(world.status.counters.changes, before);
+  });
+
+  it('removes what nobody wants once all lists are complete, although the goal does not move', async () => {
+    world.view = world.list([pool, ...services(2)]);
+    for (let pass = 0; pass < 3; pass++) await world.agent.pass();
+    const view = world.list([pool, ...services(1)]);
+    world.view = { ...view, isComplete: false };
+    for (let pass = 0; pass < 3; pass++) await world.agent.pass();
+    assert.equal(world.table.size, 2);
+    world.view = view;
+    await world.agent.pass();
+    assert.equal(world.table.size, 1);
+  });
+
   it('goes on telling of a refused change while that waits for its next try', async () => {
     world.sysctlFailure = new LvsError('LVS_SYSCTL_READ_ONLY', 'read-only');
     world.view = world.list([pool, ...services(1)]);

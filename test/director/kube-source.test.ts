@@ -97,6 +97,23 @@ describe('the goal from a cluster', () => {
     assert.equal(after.resources.realServers, before.resources.realServers);
   });
 
+  it('lets what says nothing new wait, and not what comes behind it', async (t) => {
+    const rig = await startWebCluster(t);
+    const { source, changes } = rig.open();
+    const { cluster } = await complete(source);
+    await until(() => changes() > 0);
+    const count = changes();
+    const sentAt = performance.now();
+    await rig.objects.patch(virtualServiceType, 'web', { status: { realServersReady: '2/2' } }, 'status');
+    await until(() => changes() > count);
+    assert.ok(performance.now() - sentAt >= 95, 'an echo may wait a tenth of a second');
+    assert.notDeepEqual(source.current().cluster?.versions, cluster?.versions);
+    await rig.objects.patch(virtualServiceType, 'web', { status: { realServersReady: '1/2' } }, 'status');
+    await rig.objects.setEndpoints('web', [{ address: '10.244.1.4' }]);
+    await until(() => changes() > count + 1);
+    assert.deepEqual(addressesOf(source.current()), ['10.244.1.4'], 'it is told with the first news');
+  });
+
   it('follows deletions at once, and says up to which version', async (t) => {
     const rig = await startWebCluster(t);
     const { source } = rig.open();

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -81,6 +90,52 @@ describe('ledger store', () => {
     assert.equal(statSync(path).ino, before);
     store.write({ ...ledger, hasPacketRules: false });
     assert.notEqual(statSync(path).ino, before);
+  });
+
+  const drained: Ledger = { ...ledger, drains: [] };
+  const readBack = (): Ledger => new LedgerStore(directory).read().ledger;
+  const noEnd = (): void => assert.fail('the write was overtaken');
+
+  it('writes what drains have moved a little later, and tells when that is on disk', async () => {
+    const store = new LedgerStore(directory);
+    store.write(ledger);
+    const end = new Promise((resolve) => {
+      store.writeSoon(drained, resolve);
+    });
+    assert.deepEqual(readBack(), decodeLedger(encodeLedger(ledger)));
+    assert.equal(await end, undefined);
+    assert.deepEqual(readBack(), decodeLedger(encodeLedger(drained)));
+    assert.deepEqual(readdirSync(directory), ['ledger.json']);
+  });
+
+  it('never lets a write that waited replace one that did not', async () => {
+    const store = new LedgerStore(directory);
+    const owned = { ...ledger, services: ['TCP 192.0.2.99:80'] };
+    store.writeSoon(ledger, noEnd);
+    const settled = store.settle();
+    store.write(owned);
+    await settled;
+    assert.deepEqual(readBack().services, owned.services);
+    assert.deepEqual(readdirSync(directory), ['ledger.json']);
+  });
+
+  it('writes what waits when it is asked to settle', async () => {
+    const store = new LedgerStore(directory);
+    const ends: unknown[] = [];
+    store.writeSoon(ledger, () => assert.fail('only the newest is written'));
+    store.writeSoon(drained, (error) => ends.push(error));
+    await store.settle();
+    assert.deepEqual(ends, [undefined]);
+    assert.deepEqual(readBack(), decodeLedger(encodeLedger(drained)));
+  });
+
+  it('tells why a write that waited went wrong', async () => {
+    const store = new LedgerStore(directory);
+    mkdirSync(join(directory, 'ledger.json'));
+    let told: unknown;
+    store.writeSoon(ledger, (error) => (told = error));
+    await store.settle();
+    assert.match(String(told), /EISDIR|ENOTEMPTY|EEXIST/);
   });
 
   it('sets a damaged file aside instead of refusing to serve', () => {
