@@ -88,11 +88,9 @@ describe('the goal from a cluster', () => {
     assert.equal(same.resources, before.resources);
     assert.equal(same.cluster?.facts, before.cluster?.facts);
     assert.notDeepEqual(same.cluster?.versions, before.cluster?.versions, 'but it was taken in');
-    const count = changes();
     await rig.objects.setEndpoints('web', [{ address: '10.244.1.3' }]);
-    await until(() => changes() > count);
+    await until(() => addressesOf(source.current()).join() === '10.244.1.3');
     const after = source.current();
-    assert.deepEqual(addressesOf(after), ['10.244.1.3']);
     assert.equal(after.resources.virtualServices, before.resources.virtualServices);
     assert.equal(after.resources.realServers, before.resources.realServers);
   });
