@@ -17,8 +17,10 @@ export { requestedAddresses, schedulerFlagNames, schedulerNames } from './virtua
 export type {
   AddressRequest,
   Persistence,
+  QuorumSpec,
   SchedulerFlag,
   SchedulerName,
+  SorryServerSpec,
   VirtualPort,
   VirtualServiceResource,
   VirtualServiceSpec,

@@ -2,8 +2,8 @@ import { ipFamily } from '../base/index.ts';
 import { tunnelCel, tunnelViolations } from './forwarding.ts';
 import { duplicateViolations, twoSpellings } from './duplicates.ts';
 import { duplicatePortNameCel, portNameMissingCel } from './port-name-cel.ts';
-import { healthCheckCel, healthCheckPromise, healthCheckViolations } from './health-check.ts';
 import type { ResourceRule, RuleViolation } from './problem.ts';
+import { serviceHealthRules } from './service-health.ts';
 import type { VirtualPort, VirtualServiceSpec } from './virtual-service.ts';
 
 const rangeNeedsTogether =
@@ -247,13 +247,7 @@ export const virtualServiceRules: readonly ResourceRule<VirtualServiceSpec>[] = 
       },
     ],
   },
-  {
-    name: 'HealthCheckInvalid',
-    promise: healthCheckPromise,
-    violations: ({ healthCheck }) =>
-      healthCheck === undefined ? [] : healthCheckViolations(healthCheck, ['spec', 'healthCheck']),
-    cel: healthCheckCel(['spec', 'healthCheck']),
-  },
+  ...serviceHealthRules,
   {
     name: 'DuplicateSourceRange',
     promise: 'A source range is listed once.',

@@ -15,9 +15,9 @@ import {
   set,
 } from './fields.ts';
 import { forwardingSchema } from './forwarding.ts';
-import { healthCheckSchema } from './health-check.ts';
 import type { Immutable } from './immutable.ts';
 import type { NamespacedMetadata, apiVersion } from './metadata.ts';
+import { serviceHealthFields } from './service-health.ts';
 
 /** All IPVS schedulers, in the order of the kernel's Kconfig. */
 export const schedulerNames = [
@@ -151,18 +151,7 @@ export const virtualServiceSpecSchema = fields(
     sourceRanges: set(cidr(), 0, 256)
       .prefault([])
       .describe('Networks whose clients may connect. Empty: everybody.'),
-    healthCheck: healthCheckSchema
-      .optional()
-      .describe(
-        'How directors find out whether a real server answers. One that does not gets no new connections. Each director ' +
-          'asks for itself. Omitted: every real server counts as up.',
-      ),
-    onFailure: choice(['Quiesce', 'Remove'])
-      .default('Quiesce')
-      .describe(
-        'What becomes of a real server that fails its health check. Quiesce: no new connections; it leaves when its own ' +
-          'have ended, or after the time of drain. Remove: it leaves at once, and its connections are cut.',
-      ),
+    ...serviceHealthFields,
     drain: drainSchema.prefault({}).describe('How real servers leave.'),
   },
   {
@@ -176,6 +165,8 @@ export const virtualServiceSpecSchema = fields(
 
 export type VirtualServiceSpec = Immutable<z.output<typeof virtualServiceSpecSchema>>;
 export type VirtualPort = VirtualServiceSpec['ports'][number];
+export type QuorumSpec = NonNullable<VirtualServiceSpec['quorum']>;
+export type SorryServerSpec = NonNullable<VirtualServiceSpec['sorryServer']>;
 export type Persistence = NonNullable<VirtualServiceSpec['persistence']>;
 
 /** A VirtualService as written by a person, parsed, with defaults applied. The kernel's is `VirtualService…` in ipvs. */

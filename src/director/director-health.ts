@@ -1,6 +1,6 @@
 import type { Logger, Timers } from '../base/index.ts';
 import { Checker, sharedNowMs, startProbeWorker } from '../health/index.ts';
-import type { ProberHealth, Verdict } from '../health/index.ts';
+import type { ProberHealth } from '../health/index.ts';
 import type { IpvsTable } from '../ipvs/index.ts';
 import {
   applyHealth,
@@ -50,7 +50,11 @@ export class DirectorHealth {
     const now = nowMs();
     const answer = applyHealth({
       desired,
-      view: { verdictOf: (entry: string): Verdict | undefined => verdicts.verdictOf(entry), isUplinkDown },
+      view: {
+        verdictOf: (entry) => verdicts.verdictOf(entry),
+        weightOf: (service, server) => table.get(service)?.realServers.get(server)?.config.weight,
+        isUplinkDown,
+      },
       memory: this.#memory,
       nowMs: now,
     });

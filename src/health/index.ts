@@ -22,7 +22,7 @@ export { holdWhileIsolated, judgeIsolation } from './isolation.ts';
 export type { IsolationInput, ServiceView } from './isolation.ts';
 export { defaultQuorum, isPanicking, isQuorumMet } from './quorum.ts';
 export type { QuorumMember, QuorumPolicy } from './quorum.ts';
-export { rampWeight, slowStartRefusal } from './slow-start.ts';
+export { rampWeight } from './slow-start.ts';
 export type { RampPosition } from './slow-start.ts';
 export { isForbiddenTarget } from './target-guard.ts';
 export { questionOf } from './question-of.ts';

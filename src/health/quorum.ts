@@ -3,10 +3,11 @@
  * weight, never in weights that follow load: a load-driven drop must not bring in the sorry server (as in keepalived).
  */
 export interface QuorumPolicy {
-  /** Servers, percent of servers, or configured weight. */
-  readonly unit: 'Servers' | 'Percent' | 'Weight';
+  readonly countIn: 'Servers' | 'Weight';
+  /** Whether minimum and hysteresis are percentages of all that there is. */
+  readonly isPercent: boolean;
   readonly minimum: number;
-  /** In the same unit. Up from `minimum + hysteresis`, down below `minimum - hysteresis`. */
+  /** Up from `minimum + hysteresis`, down below `minimum - hysteresis`. */
   readonly hysteresis: number;
 }
 
@@ -16,7 +17,12 @@ export interface QuorumMember {
 }
 
 /** Without a policy of its own, a service serves while one server is up (keepalived's default of 1). */
-export const defaultQuorum: QuorumPolicy = { unit: 'Servers', minimum: 1, hysteresis: 0 };
+export const defaultQuorum: QuorumPolicy = {
+  countIn: 'Servers',
+  isPercent: false,
+  minimum: 1,
+  hysteresis: 0,
+};
 
 /**
  * Whether the quorum is met. A service of which nothing is up never has it, whatever the hysteresis says.
@@ -27,27 +33,25 @@ export function isQuorumMet(
   members: readonly QuorumMember[],
   wasMet: boolean | undefined,
 ): boolean {
-  const up = amount(policy.unit, members);
+  const up = amount(policy, members, ({ isUp }) => isUp);
   if (up <= 0) return false;
+  const all = amount(policy, members, () => true);
   // A quorum above the whole could never be met: all that there is counts as enough.
-  const whole = amount(
-    policy.unit,
-    members.map((member) => ({ ...member, isUp: true })),
-  );
+  const whole = policy.isPercent ? 100 : all;
+  const reached = policy.isPercent ? (100 * up) / all : up;
   const margin = wasMet === undefined ? 0 : wasMet ? -policy.hysteresis : policy.hysteresis;
-  return up >= Math.min(policy.minimum + margin, whole);
+  return reached >= Math.min(policy.minimum + margin, whole);
 }
 
-function amount(unit: QuorumPolicy['unit'], members: readonly QuorumMember[]): number {
-  const up = members.filter(({ isUp }) => isUp);
-  switch (unit) {
-    case 'Servers':
-      return up.length;
-    case 'Percent':
-      return members.length === 0 ? 0 : (100 * up.length) / members.length;
-    case 'Weight':
-      return up.reduce((sum, { configuredWeight }) => sum + configuredWeight, 0);
-  }
+function amount(
+  { countIn }: QuorumPolicy,
+  members: readonly QuorumMember[],
+  counts: (member: QuorumMember) => boolean,
+): number {
+  let sum = 0;
+  for (const member of members)
+    if (counts(member)) sum += countIn === 'Servers' ? 1 : member.configuredWeight;
+  return sum;
 }
 
 /**

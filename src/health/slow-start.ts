@@ -1,5 +1,3 @@
-import type { SchedulerName } from '../api/index.ts';
-
 /** The ramp moves in this many steps: each is a kernel write, and more would not be seen. */
 const steps = 10;
 const leastStepMs = 1000;
@@ -29,19 +27,4 @@ export function rampWeight(
     weight: Math.max(1, Math.round((fullWeight * (step + 1)) / (count + 1))),
     nextStepAtMs: upSinceMs + (step + 1) * stepMs,
   };
-}
-
-const refusals: Readonly<Partial<Record<SchedulerName, string>>> = {
-  rr: 'rr ignores weights',
-  lc: 'lc ignores weights',
-  fo: 'fo sends everything to the highest weight, so a ramp would move all clients at once',
-  ovf: 'ovf reads weights as an order and as limits of connections, so a ramp would move clients between servers',
-  dh: 'dh hashes destinations to servers, so a ramp would move flows',
-  sh: 'sh hashes clients to servers, so every step of a ramp would move clients of other servers',
-  mh: 'mh hashes clients to servers, so every step of a ramp would move clients of other servers',
-};
-
-/** Why a scheduler cannot ramp weights, as a clause of a sentence; undefined when it can. */
-export function slowStartRefusal(scheduler: SchedulerName): string | undefined {
-  return refusals[scheduler];
 }

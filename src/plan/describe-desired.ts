@@ -131,7 +131,8 @@ interface OwnedStates {
 function statesByOwner(services: readonly DesiredVirtualService[]): ReadonlyMap<string, OwnedStates> {
   const states = new Map<string, OwnedStates>();
   for (const { realServers } of services) {
-    for (const { key, config, isDrained, owner } of realServers.values()) {
+    for (const { key, config, isDrained, isSorry, owner } of realServers.values()) {
+      if (isSorry) continue;
       const name = nameOf(owner);
       let owned = states.get(name);
       if (owned === undefined) states.set(name, (owned = { owner, endpoints: new Map() }));

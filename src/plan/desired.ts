@@ -14,6 +14,7 @@ import { warnOfOnePacketAnswers } from './one-packet-answers.ts';
 import type { RealServerRules } from './real-server-join.ts';
 import { RefusalList } from './refusals.ts';
 import type { ServiceDraft, VirtualServiceDraft } from './service-draft.ts';
+import { enterSorryServers } from './sorry-server.ts';
 import { usesSourceNat } from './source-nat.ts';
 import { computeForwardingNeeds, joinSysctlNeeds } from './sysctl-needs.ts';
 import type { ForwardingNeeds } from './sysctl-needs.ts';
@@ -120,6 +121,7 @@ function fillDraft(
   const hasSourceNat = usesSourceNat(draft.resource, served);
   for (const service of draft.services) applyKernelWeights(service);
   const warnings = new RefusalList();
+  enterSorryServers(draft, warnings);
   warnOfTunnelMtu(draft, uplinks, warnings);
   warnOfOnePacketAnswers(draft, warnings);
   return {

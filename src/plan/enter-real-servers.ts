@@ -170,7 +170,9 @@ function fillService({ service }: ServiceDraft, place: ReadonlyMap<string, Candi
   }
   if (hasTaker) return;
   for (const [key, { entry }] of place) {
-    if (entry.lastResort !== undefined) service.realServers.set(key, entry.lastResort);
+    const { realServer } = entry;
+    if (realServer.lastResort !== undefined)
+      service.realServers.set(key, { ...realServer, config: realServer.lastResort, isLastResort: true });
   }
 }
 

@@ -9,6 +9,7 @@ import type { IpAddress } from '../base/index.ts';
 import { computeSysctlProfile } from '../link/pure.ts';
 import type { PacketRules, SysctlNeeds, SysctlProfile, VipBinding } from '../link/pure.ts';
 import { createAddressPolicy } from './address-policy.ts';
+import type { AddressPolicy } from './address-policy.ts';
 import { compareByAge } from './age.ts';
 import { joinPacketRules } from './desired-rules.ts';
 import type { PacketRulesPart } from './desired-rules.ts';
@@ -25,6 +26,7 @@ import { draftServices } from './service-draft.ts';
 import type { VirtualServiceDraft } from './service-draft.ts';
 import type { Allocations, DesiredState, DesiredStateInput, DirectorFacts, Refusal } from './types.ts';
 import { allocateVips, ownerName } from './vip-allocation.ts';
+import { refuseSorryServer } from './sorry-server.ts';
 import { computeVipBinding } from './vip-binding.ts';
 import { refuseSourceRanges, refuseVirtualService } from './virtual-service-rules.ts';
 
@@ -86,7 +88,9 @@ export class Ground {
       quarantined,
       refusals,
     });
-    const claimants = candidates.flatMap((resource) => claimantOf(resource, vips.get(resource), refusals));
+    const claimants = candidates.flatMap((resource) =>
+      claimantOf(resource, vips.get(resource), { pools, policy, refusals }),
+    );
     const settled = settlePortClaims(claimants, allocations.portOwners, refusals);
     const marks = new MarkAllocator(allocations.marks);
     const drafts = new Map<string, VirtualServiceDraft>();
@@ -213,12 +217,12 @@ function warnOfNamespaceSelectors(pools: readonly AddressPoolResource[], refusal
 function claimantOf(
   resource: VirtualServiceResource,
   vips: readonly IpAddress[] | undefined,
-  refusals: RefusalList,
+  rules: { readonly pools: Pools; readonly policy: AddressPolicy; readonly refusals: RefusalList },
 ): readonly PortClaimant[] {
   if (vips === undefined) return [];
-  const refusal = refuseSourceRanges(resource, vips);
+  const refusal = refuseSourceRanges(resource, vips) ?? refuseSorryServer(resource, vips, rules);
   if (refusal !== undefined) {
-    refusals.refuse(refusal);
+    rules.refusals.refuse(refusal);
     return [];
   }
   const claims = vips.flatMap((vip) =>

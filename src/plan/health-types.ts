@@ -12,6 +12,8 @@ export interface ServerCheck {
 export interface HealthPolicy {
   readonly onFailure: 'Quiesce' | 'Remove';
   readonly quorum: QuorumPolicy;
+  /** A person asked for it, so that somebody wants to hear of its loss. */
+  readonly hasOwnQuorum: boolean;
   /** 0: health counts always. */
   readonly panicThresholdPercent: number;
   /** Undefined: a server has its whole weight from the start. */
@@ -22,6 +24,8 @@ export interface HealthPolicy {
 export interface HealthView {
   /** By `formatEntry`; undefined: nobody asks. */
   verdictOf(entry: string): Verdict | undefined;
+  /** What the kernel gives a server now, for one that is seen for the first time. */
+  weightOf(service: string, server: string): number | undefined;
   /** No link carries our probes. */
   readonly isUplinkDown: boolean;
 }

@@ -47,13 +47,14 @@ export function judgeService(input: JudgeInput): ServiceHealth {
   const isSorryServing =
     !isQuorate &&
     [...service.realServers].some(([key, { isSorry }]) => isSorry && servers.get(key)?.isUp === true);
+  const hasTaker = isSorryServing || (members.length > 0 && panics) || members.some((member) => member.isUp);
   const times: number[] = [];
   const goals = new Map<string, DesiredRealServer>();
   for (const [key, server] of service.realServers) {
     const health = servers.get(key);
     if (health?.heldUntilMs !== undefined) times.push(health.heldUntilMs);
     const isUp = panics || (health?.isUp ?? true);
-    const { goal, nextStepAtMs } = goalOf({ server, service, isUp, isSorryServing, health, nowMs });
+    const { goal, nextStepAtMs } = goalOf({ server, service, isUp, isSorryServing, hasTaker, health, nowMs });
     if (nextStepAtMs !== undefined) times.push(nextStepAtMs);
     const last = before?.goal.realServers.get(key);
     goals.set(key, last !== undefined && isSameGoal(last, goal) ? last : goal);
@@ -75,11 +76,8 @@ function isMember({ config, isSorry }: DesiredRealServer): boolean {
   return config.weight > 0 && !isSorry;
 }
 
-function judgeServer(
-  serverKey: string,
-  server: DesiredRealServer,
-  { key, view, isIsolated, nowMs, before }: JudgeInput,
-): ServerHealth {
+function judgeServer(serverKey: string, server: DesiredRealServer, input: JudgeInput): ServerHealth {
+  const { key, view, isIsolated, nowMs, before } = input;
   const known = before?.servers.get(serverKey);
   const verdict = server.check === undefined ? undefined : view.verdictOf(formatEntry(key, serverKey));
   const isPassing = verdict?.isUp ?? true;
@@ -90,10 +88,20 @@ function judgeServer(
     nowMs,
   );
   const hasRisen = isUp && known?.isUp === false;
-  // What the kernel already served when we came is no newcomer.
-  const wasThere = verdict === undefined ? before === undefined : verdict.isProven;
-  const upSinceMs = hasRisen ? nowMs : (known?.upSinceMs ?? (wasThere ? -Infinity : nowMs));
+  const upSinceMs = hasRisen ? nowMs : (known?.upSinceMs ?? firstUpSinceMs(serverKey, server, input));
   return { verdict, flaps: history, isUp, heldUntilMs, upSinceMs };
+}
+
+/** When the weight of a server began to rise that is seen for the first time. One that the kernel has is no newcomer. */
+function firstUpSinceMs(
+  serverKey: string,
+  { config }: DesiredRealServer,
+  { key, service, view, nowMs }: JudgeInput,
+): number {
+  const weight = view.weightOf(key, serverKey);
+  if (weight === undefined || weight === 0) return nowMs;
+  if (weight >= config.weight) return -Infinity;
+  return nowMs - (service.policy.slowStartMs ?? 0) * (weight / config.weight);
 }
 
 interface GoalInput {
@@ -101,6 +109,7 @@ interface GoalInput {
   readonly service: DesiredVirtualService;
   readonly isUp: boolean;
   readonly isSorryServing: boolean;
+  readonly hasTaker: boolean;
   readonly health: ServerHealth | undefined;
   readonly nowMs: number;
 }
@@ -109,11 +118,19 @@ function goalOf(input: GoalInput): {
   readonly goal: DesiredRealServer;
   readonly nextStepAtMs: number | undefined;
 } {
-  const { server, service, isUp, isSorryServing, health, nowMs } = input;
+  const { server, service, isUp, isSorryServing, hasTaker, health, nowMs } = input;
   const { slowStartMs, onFailure } = service.policy;
   const still = (goal: DesiredRealServer) => ({ goal, nextStepAtMs: undefined });
   if (server.isSorry) return still(isSorryServing ? { ...server, isDrained: false } : quiesce(server, true));
-  if (server.config.weight === 0) return still(server);
+  if (server.config.weight === 0) {
+    // Everybody else is down: better one that is on its way out than nobody.
+    const { lastResort } = server;
+    return still(
+      hasTaker || !isUp || lastResort === undefined
+        ? server
+        : { ...server, config: lastResort, isLastResort: true },
+    );
+  }
   if (!isUp) {
     const goal = quiesce(server, true);
     // A deadline that has passed: it goes with the next change, whatever it has open.

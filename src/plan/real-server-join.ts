@@ -1,6 +1,6 @@
 import type { IpAddress } from '../base/index.ts';
 import { ipFamily } from '../base/index.ts';
-import { defaultTunnel, objectRefOf } from '../api/index.ts';
+import { objectRefOf } from '../api/index.ts';
 import type {
   HealthCheckSpec,
   ObjectRef,
@@ -8,7 +8,7 @@ import type {
   RealServerSliceResource,
 } from '../api/index.ts';
 import { formatRealServerKey } from '../ipvs/pure.ts';
-import type { ForwardingMethod, RealServerConfig, Tunnel } from '../ipvs/pure.ts';
+import type { ForwardingMethod, RealServerConfig } from '../ipvs/pure.ts';
 import type { AddressPolicy } from './address-policy.ts';
 import { ownSource, sliceSource } from './endpoints.ts';
 import type { EndpointSource, RealServerEndpoint } from './endpoints.ts';
@@ -16,6 +16,7 @@ import type { Pools } from './pools.ts';
 import { joinPorts, joinPortsTogether } from './port-join.ts';
 import type { JoinedPort } from './port-join.ts';
 import { checkMessage, checkProblem, serverCheck } from './server-check.ts';
+import { forwardingConfig } from './server-config.ts';
 import type { ServiceDraft, VirtualServiceDraft } from './service-draft.ts';
 import type { DesiredRealServer, Refusal } from './types.ts';
 
@@ -32,8 +33,6 @@ export interface RealServerEntry {
   /** `formatRealServerKey`. */
   readonly key: string;
   readonly realServer: DesiredRealServer;
-  /** What it becomes when nobody else behind the service takes clients; undefined: that is never asked of it. */
-  readonly lastResort: DesiredRealServer | undefined;
   readonly source: EndpointSource;
 }
 
@@ -262,7 +261,7 @@ function enterServices(
         entries.push({
           service,
           key: formatRealServerKey(key),
-          ...servers.make(key, endpoint, checkedPort(port, ports)),
+          realServer: servers.make(key, endpoint, checkedPort(port, ports)),
           source,
         });
       }
@@ -285,11 +284,7 @@ class ServerMaker {
     this.#context = context;
   }
 
-  make(
-    key: DesiredRealServer['key'],
-    endpoint: RealServerEndpoint,
-    port: number,
-  ): Pick<RealServerEntry, 'realServer' | 'lastResort'> {
+  make(key: DesiredRealServer['key'], endpoint: RealServerEndpoint, port: number): DesiredRealServer {
     const { owner, resource, healthCheck } = this.#context;
     const { drainDeadlineMs } = endpoint;
     // A person's 0 counts at once, whatever the controller had computed before.
@@ -297,22 +292,19 @@ class ServerMaker {
     const isDrainedByName = resource.spec.state === 'Drained';
     const isDrained = isDrainedByName || endpoint.isDraining;
     const config = this.#config(isDrained ? 0 : weight);
-    const realServer = {
+    const mayStay = endpoint.isDraining && !isDrainedByName && weight > 0;
+    return {
       key,
       config,
       isDrained,
       drainDeadlineMs,
       isLastResort: false,
+      lastResort: mayStay ? this.#config(weight) : undefined,
       configuredWeight: resource.spec.weight,
       check: healthCheck === undefined ? undefined : serverCheck(healthCheck, key.rip, port),
       isSorry: false,
       owner,
     };
-    const mayStay = endpoint.isDraining && !isDrainedByName && weight > 0;
-    const lastResort = mayStay
-      ? { ...realServer, config: this.#config(weight), isLastResort: true }
-      : undefined;
-    return { realServer, lastResort };
   }
 
   #config(weight: number): RealServerConfig {
@@ -325,21 +317,13 @@ class ServerMaker {
 }
 
 function realServerConfig(
-  { resource: { spec }, virtualService, method }: JoinContext,
+  { resource: { spec }, virtualService }: JoinContext,
   weight: number,
 ): RealServerConfig {
-  const inherited = virtualService.resource.spec.forwarding;
-  // A tunnel of the VirtualService says how its TUN servers are wrapped, also for those that ask for TUN themselves.
-  const tunnel = spec.forwarding?.tunnel ?? (inherited.method === 'TUN' ? inherited.tunnel : undefined);
   return {
-    forwarding: method,
-    tunnel: method === 'TUN' ? tunnelOf(tunnel ?? defaultTunnel) : undefined,
+    ...forwardingConfig(spec.forwarding, virtualService.resource.spec.forwarding),
     weight,
     upperThreshold: spec.upperThreshold,
     lowerThreshold: spec.lowerThreshold,
   };
-}
-
-function tunnelOf({ type, port, checksum }: typeof defaultTunnel): Tunnel {
-  return { type, port: port ?? 0, checksum };
 }

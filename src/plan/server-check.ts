@@ -45,12 +45,18 @@ export function checkProblem(spec: HealthCheckSpec): CheckProblem | undefined {
 
 /**
  * The check of one real server; undefined: it is not to be asked.
- * @param port that it serves on; that of the spec takes its place.
+ * @param port that it serves on
+ * @param askedPort @default that of the spec, else `port`
  */
-export function serverCheck(spec: HealthCheckSpec, ip: IpAddress, port: number): ServerCheck | undefined {
+export function serverCheck(
+  spec: HealthCheckSpec,
+  ip: IpAddress,
+  port: number,
+  askedPort = spec.port ?? port,
+): ServerCheck | undefined {
   const { question, checks } = compile(spec);
   if (question === undefined) return undefined;
-  const target = { ip, port: question.type === 'icmp' ? 0 : (spec.port ?? port) };
+  const target = { ip, port: question.type === 'icmp' ? 0 : askedPort };
   const key = `${target.ip} ${target.port}`;
   let check = checks.get(key);
   if (check === undefined) {

@@ -141,6 +141,8 @@ export interface DesiredRealServer {
    * an ending pod than nobody (the rule of KEP-1669). Never for what a person drains by name.
    */
   readonly isLastResort: boolean;
+  /** What it becomes when nobody else behind the service takes clients; undefined: that is never asked of it. */
+  readonly lastResort: RealServerConfig | undefined;
   /** What a person gave it, before load or anything else had a say. */
   readonly configuredWeight: number;
   /** How it is asked whether it serves; undefined: it counts as up. */

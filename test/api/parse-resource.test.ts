@@ -31,6 +31,7 @@ describe('parseResource gives a complete object', () => {
         onePacket: false,
         sourceRanges: [],
         onFailure: 'Quiesce',
+        panicThresholdPercent: 0,
         drain: { timeoutSeconds: 300, settleSeconds: 120, udpSeconds: 0, onCordon: false },
       },
     });

@@ -4,6 +4,15 @@ import type { RefusalRow } from './objects.ts';
 
 const schedulerList = 'rr, wrr, lc, wlc, fo, ovf, lblc, lblcr, dh, sh, mh, sed, nq';
 const tunnel = (method: string, fields: object) => virtualService({ forwarding: { method, tunnel: fields } });
+const slowStartReasons: Readonly<Record<string, string>> = {
+  rr: 'ignores weights',
+  lc: 'ignores weights',
+  fo: 'sends everything to the highest weight, so all clients would move at once',
+  ovf: 'reads weights as an order and as limits of connections, so clients would move between servers',
+  dh: 'hashes destinations to servers, so flows would move',
+  sh: 'hashes clients to servers, so every step would move clients of other servers',
+  mh: 'hashes clients to servers, so every step would move clients of other servers',
+};
 /** What one object can get wrong, and every problem that is told about it. */
 export const refusals: readonly RefusalRow[] = [
   // Structure
@@ -76,7 +85,7 @@ export const refusals: readonly RefusalRow[] = [
     virtualService({ weight: 1 }),
     'UnknownField: spec.weight is not a field here; known fields are addresses, addressFamilies, ' +
       'ports, portGrouping, scheduler, schedulerFlags, forwarding, persistence, onePacket, ' +
-      'sourceRanges, healthCheck, onFailure, drain',
+      'sourceRanges, healthCheck, onFailure, quorum, sorryServer, panicThresholdPercent, slowStart, drain',
   ],
   [
     'a firewall mark',
@@ -361,6 +370,41 @@ export const refusals: readonly RefusalRow[] = [
     virtualService({ healthCheck: { tcp: { send: { text: 'a', hex: '61' } } } }),
     'HealthCheckInvalid: spec.healthCheck.tcp.send needs exactly one of text and hex',
   ],
+  [
+    'a quorum without a minimum',
+    virtualService({ quorum: { countIn: 'Weight' } }),
+    'QuorumInvalid: spec.quorum needs exactly one of minimum and minimumPercent',
+  ],
+  [
+    'a quorum that can never be lost',
+    virtualService({ quorum: { minimumPercent: 30, hysteresis: 30 } }),
+    'QuorumInvalid: spec.quorum.hysteresis must be below the minimum, or the quorum could never be lost',
+  ],
+  [
+    'a sorry server in a tunnel that is none',
+    virtualService({
+      sorryServer: { addresses: ['198.51.100.9'], forwarding: { method: 'DR', tunnel: {} } },
+    }),
+    'SorryServerTunnelMismatch: spec.sorryServer.forwarding.tunnel applies to method TUN only, and the method is DR; ' +
+      'remove one of them',
+  ],
+  [
+    'a sorry server whose check asks nothing',
+    virtualService({ sorryServer: { addresses: ['198.51.100.9'], healthCheck: {} } }),
+    'HealthCheckInvalid: spec.sorryServer.healthCheck needs exactly one of tcp, http, https, grpc, udp, dns, smtp, icmp, none',
+  ],
+  [
+    'panic beside a sorry server',
+    virtualService({ sorryServer: { addresses: ['198.51.100.9'] }, panicThresholdPercent: 50 }),
+    'PanicBesideSorryServer: spec.panicThresholdPercent would answer for the lost servers before the sorry server could; ' +
+      'remove one of the two',
+  ],
+  ...['rr', 'lc', 'fo', 'ovf', 'dh', 'sh', 'mh'].map((scheduler): RefusalRow => [
+    `slow start under ${scheduler}`,
+    virtualService({ scheduler, slowStart: { durationSeconds: 30 } }),
+    `SlowStartMismatch: spec.slowStart has no good effect under ${scheduler}, which ${slowStartReasons[scheduler]}; ` +
+      'use wrr or wlc, or remove it',
+  ]),
   [
     'a health check by an unknown name',
     virtualService({ healthCheck: { htpp: {} } }),

@@ -23,18 +23,21 @@ export class HealthWorld {
   /** When it wants to be asked again. */
   wakeAtMs: number | undefined;
   goal: DesiredState;
+  table: IpvsTable;
   readonly #verdicts = new Map<string, Verdict>();
   #isFirst = true;
 
   constructor(input: Partial<DesiredStateInput>, table: IpvsTable = new Map()) {
     this.desired = desire(input);
     this.goal = this.desired;
+    this.table = table;
     this.want(input, table);
   }
 
   /** Other objects. */
   want(input: Partial<DesiredStateInput>, table: IpvsTable = new Map()): this {
     this.desired = desire(input);
+    this.table = table;
     const checks = describeChecks(listCheckedServers(this.desired.services), table, this.#isFirst);
     this.#isFirst = false;
     const wanted = new Set(checks.map(({ id }) => id));
@@ -70,6 +73,7 @@ export class HealthWorld {
   judge(): this {
     const view: HealthView = {
       verdictOf: (entry) => this.#verdicts.get(entry),
+      weightOf: (key, server) => this.table.get(key)?.realServers.get(server)?.config.weight,
       isUplinkDown: this.isUplinkDown,
     };
     const answer = applyHealth({ desired: this.desired, view, memory: this.memory, nowMs: this.nowMs });
