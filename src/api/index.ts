@@ -27,6 +27,14 @@ export type {
 } from './virtual-service.ts';
 export { defaultTunnel } from './forwarding.ts';
 export type { Forwarding, ForwardingOverride, TunnelSpec } from './forwarding.ts';
+export { followsLoad, metricsOf } from './weight-policy.ts';
+export type {
+  EndpointMetricsSpec,
+  PrometheusMetricsSpec,
+  WeightMetricsSpec,
+  WeightPolicySpec,
+} from './weight-policy.ts';
+export { refuseDynamicWeights, weightFollowingSchedulers } from './weight-schedulers.ts';
 export { describeVirtualServiceStatus, readVirtualServiceStatus } from './virtual-service-status.ts';
 export type {
   VirtualServiceStatus,
@@ -36,7 +44,7 @@ export type {
 export type { RealServerResource, RealServerSpec } from './real-server.ts';
 export { describeRealServerStatus, readRealServerStatus } from './real-server-status.ts';
 export type { RealServerStatus, RealServerStatusEndpoint } from './real-server-status.ts';
-export { maxSliceEndpoints, virtualServiceLabel } from './real-server-slice.ts';
+export { maxAdvisedWeight, maxSliceEndpoints, virtualServiceLabel } from './real-server-slice.ts';
 export type {
   Endpoint,
   EndpointPhase,

@@ -20,6 +20,9 @@ export const maxSliceEndpoints = 100;
 /** Name of the label that says which VirtualService a slice belongs to, so that programs can choose by it. */
 export const virtualServiceLabel = 'networking.lvs-operator.io/virtual-service';
 
+/** A pool of very unequal servers has weights far from its mean. The kernel takes no more (ipvsadm: 65535). */
+export const maxAdvisedWeight = 65_535;
+
 const endpointSchema = lenientFields({
   address: ipAddress().describe('Address of the real server.'),
   phase: choice(['Serving', 'Draining']).describe(
@@ -30,9 +33,12 @@ const endpointSchema = lenientFields({
     .describe(
       'When the connections of a draining endpoint that are left then are cut. Default: the drain of the VirtualService.',
     ),
-  weight: integer(0, 1000)
+  weight: integer(0, maxAdvisedWeight)
     .optional()
-    .describe('Share of new connections, computed by the controller. Default: the weight of the RealServer.'),
+    .describe(
+      'Share of new connections, computed by the controller where the weightPolicy of the VirtualService asks for it; ' +
+        '100 is the mean. Default: the weight of the RealServer.',
+    ),
   nodeName: objectName('the name of a node').optional().describe('Node that the pod runs on.'),
   podUID: text('the uid of a pod', /^[-a-zA-Z0-9._:]{1,128}$/, 128)
     .optional()

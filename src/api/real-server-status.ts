@@ -1,5 +1,6 @@
-import { choice, ipAddress, lenientFields, list, objectName, words } from './fields.ts';
+import { choice, integer, ipAddress, lenientFields, list, objectName, words } from './fields.ts';
 import type { RealServerResource } from './real-server.ts';
+import { maxAdvisedWeight } from './real-server-slice.ts';
 import { commonStatus, count, readStatus } from './status-fields.ts';
 import type { StatusOf } from './status-fields.ts';
 
@@ -30,6 +31,20 @@ export const realServerStatusSchema = lenientFields({
       reason: words('a word in CamelCase', 128).optional().describe('Why it is not serving, in one word.'),
       nodeName: objectName('the name of a node').optional().describe('Node that the pod runs on.'),
       podName: objectName('the name of a pod').optional().describe('Pod behind the address.'),
+      configuredWeight: integer(0, 1000)
+        .optional()
+        .describe(
+          'Weight of the RealServer. This and the next three are there where weights follow the load.',
+        ),
+      advisedWeight: integer(0, maxAdvisedWeight)
+        .optional()
+        .describe('Weight computed from the load, where 100 is the mean.'),
+      effectiveWeight: integer(0, maxAdvisedWeight)
+        .optional()
+        .describe('Weight in the kernels of the directors: under wrr a tenth of the advised one.'),
+      weightReason: words('a word in CamelCase', 64)
+        .optional()
+        .describe('Why the weight is that, in one word.'),
     }),
     0,
     50,

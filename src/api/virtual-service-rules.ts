@@ -5,6 +5,7 @@ import { duplicatePortNameCel, portNameMissingCel } from './port-name-cel.ts';
 import type { ResourceRule, RuleViolation } from './problem.ts';
 import { serviceHealthRules } from './service-health.ts';
 import type { VirtualPort, VirtualServiceSpec } from './virtual-service.ts';
+import { weightPolicyRules } from './weight-policy-rules.ts';
 
 const rangeNeedsTogether =
   'needs portGrouping: Together, where a range is one service in the kernel; ' +
@@ -259,6 +260,7 @@ export const virtualServiceRules: readonly ResourceRule<VirtualServiceSpec>[] = 
     cel: [],
     beyondApiServer: twoSpellings,
   },
+  ...weightPolicyRules,
 ];
 
 function rangeViolations(port: VirtualPort, index: number, portGrouping: string): readonly RuleViolation[] {

@@ -28,6 +28,8 @@ export const virtualServiceStatusSchema = lenientFields({
     AddressAssigned: 'it has all the virtual addresses that it asks for',
     Programmed: 'every director has taken in its present form',
     RealServersAvailable: 'at least one real server gets new connections',
+    WeightsFromLoad:
+      'weights follow the load, and not only the weightPolicy; there only where it asks for that',
     Reconciling: 'work is going on; there only while it is',
     Stalled: 'nothing happens until a person corrects something; there only while it is so',
   }),

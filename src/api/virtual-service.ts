@@ -18,6 +18,7 @@ import { forwardingSchema } from './forwarding.ts';
 import type { Immutable } from './immutable.ts';
 import type { NamespacedMetadata, apiVersion } from './metadata.ts';
 import { serviceHealthFields } from './service-health.ts';
+import { weightPolicySchema } from './weight-policy.ts';
 
 /** All IPVS schedulers, in the order of the kernel's Kconfig. */
 export const schedulerNames = [
@@ -153,6 +154,9 @@ export const virtualServiceSpecSchema = fields(
       .describe('Networks whose clients may connect. Empty: everybody.'),
     ...serviceHealthFields,
     drain: drainSchema.prefault({}).describe('How real servers leave.'),
+    weightPolicy: weightPolicySchema
+      .optional()
+      .describe('Weights that follow the load. Omitted: those of the RealServers, as written.'),
   },
   {
     selector:

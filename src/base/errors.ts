@@ -35,6 +35,7 @@ export const errorCodes = {
   LVS_KUBE_EXPIRED: 'The API server no longer has that resource version or continue token (HTTP 410).',
   LVS_KUBE_REFUSED: 'The API server refused a request or an object as invalid (other HTTP 4xx).',
   LVS_KUBE_MALFORMED: 'The API server sent something that is not what was asked for.',
+  LVS_LOAD_SOURCE: 'A source of counters or metrics did not answer, or not with what was asked for.',
   LVS_KUBE_NOT_LEADER: 'A write was held back because this process does not lead, or may not lead any more.',
 } as const;
 

@@ -7,6 +7,7 @@ import { UsageError, requireString } from './command.ts';
 import type { Command, CommandInput, CommandIo } from './command.ts';
 import { logFlags, openLogger } from './log-flags.ts';
 import { waitForStop } from './stop-signal.ts';
+import { readPrometheus } from './prometheus-flags.ts';
 import { systemClock } from './system-clock.ts';
 import { version } from './version.ts';
 
@@ -75,6 +76,26 @@ SIGTERM and SIGINT end the work and give the Lease back.`,
       description: 'Between two looks at the Lease.',
       default: '2',
     },
+    {
+      name: 'prometheus-url',
+      type: 'string',
+      placeholder: 'URL',
+      description:
+        'Prometheus that the queries of weight policies go to, such as http://prometheus.monitoring:9090. Who writes a ' +
+        'VirtualService chooses the query, and whatever it can read. Default: none.',
+    },
+    {
+      name: 'prometheus-token-file',
+      type: 'string',
+      placeholder: 'FILE',
+      description: 'Bearer token for it, read anew for each query. Only with https.',
+    },
+    {
+      name: 'prometheus-ca-file',
+      type: 'string',
+      placeholder: 'FILE',
+      description: 'Authorities that its certificate may be of, in PEM. Default: those of Node.js.',
+    },
     ...logFlags,
   ],
   takesArguments: false,
@@ -84,6 +105,7 @@ SIGTERM and SIGINT end the work and give the Lease back.`,
 async function runControllerCommand(input: CommandInput, io: CommandIo): Promise<number> {
   const stopped = waitForStop();
   const lease = readLease(input);
+  const prometheus = readPrometheus(input);
   const namespace = requireString(input, 'namespace');
   const logger = openLogger(input, io);
   const { kubeconfig, context, identity = hostname() } = input.strings;
@@ -100,7 +122,14 @@ async function runControllerCommand(input: CommandInput, io: CommandIo): Promise
   });
   // Of this process and no other: one that is started again under the same name must not take itself for the leader.
   const name = `${identity}_${randomUUID()}`;
-  const controller = await runController({ connection, logger, namespace, identity: name, lease });
+  const controller = await runController({
+    connection,
+    logger,
+    namespace,
+    identity: name,
+    lease,
+    prometheus,
+  });
   logger.info('following the cluster', { identity: name, namespace });
   logger.info('stopping', { signal: await stopped });
   await controller.stop();

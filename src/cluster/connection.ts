@@ -26,6 +26,8 @@ export interface ClusterConnection {
   readonly random: () => number;
   /** The address that we call the API server by, when it is an address and not a name. */
   serverAddress(): Promise<IpAddress | undefined>;
+  /** The Authorization header by which the API server knows us; undefined: by a client certificate. */
+  authorization(): Promise<string | undefined>;
   /** Ends every request, watch and connection. */
   close(): Promise<void>;
 }
@@ -48,6 +50,7 @@ export function connectCluster(options: ConnectClusterOptions): ClusterConnectio
       const { hostname } = new URL((await credentials.read(false)).server);
       return tryParseIpAddress(hostname.replace(/^\[(.*)\]$/, '$1'));
     },
+    authorization: async () => (await credentials.read(false)).headers['authorization'],
     close: () => transport.close(),
   };
 }

@@ -26,6 +26,8 @@ export { directorLabel, drainAnnotation, isDirectorNode, parseNode } from './nod
 export type { NodeRecord } from './node.ts';
 export { labelIndexValue, livePods, podIndexes, podParser } from './pod.ts';
 export type { PodIndex, PodPhase, PodRecord } from './pod.ts';
+export type { PodResources } from './pod-resources.ts';
+export { parseQuantity } from './quantity.ts';
 export { parserOf } from './own-kinds.ts';
 export type { ResourceOf } from './own-kinds.ts';
 export {
@@ -34,6 +36,7 @@ export {
   endpointSliceType,
   namespaceType,
   nodeType,
+  podMetricsType,
   podType,
   realServerSliceType,
   realServerType,

@@ -9,6 +9,8 @@ export interface NodeRecord {
   readonly uid: string;
   /** Internal and external ones alike: none of them may become a virtual address. */
   readonly addresses: readonly IpAddress[];
+  /** The first one by which others in the cluster reach it. */
+  readonly internalAddress: IpAddress | undefined;
   readonly podCidrs: readonly Cidr[];
   readonly isReady: boolean;
   /** Cordoned. */
@@ -32,10 +34,15 @@ export function parseNode({ metadata, spec, status }: KubeObject): NodeRecord {
   const { podCIDR, podCIDRs, unschedulable } = fieldsOf(spec);
   const { addresses, conditions } = fieldsOf(status);
   const podNetworks = textsOf(podCIDRs);
+  const internal = listOf(addresses).flatMap((entry) => {
+    const { type, address } = fieldsOf(entry);
+    return type === 'InternalIP' ? [textOf(address) ?? ''] : [];
+  });
   return {
     name: metadata.name,
     uid: metadata.uid ?? '',
     addresses: readAddresses(listOf(addresses).map((entry) => textOf(fieldsOf(entry)['address']) ?? '')),
+    internalAddress: readAddresses(internal)[0],
     podCidrs: readNetworks(podNetworks.length > 0 ? podNetworks : [textOf(podCIDR) ?? '']),
     isReady: listOf(conditions).some((condition) => {
       const { type, status: holds } = fieldsOf(condition);

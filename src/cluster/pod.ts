@@ -1,6 +1,8 @@
 import type { IpAddress } from '../base/index.ts';
 import type { KubeObject, ListOptions } from '../kube/index.ts';
 import { readAddresses } from './networks.ts';
+import { SharedResources } from './pod-resources.ts';
+import type { PodResources } from './pod-resources.ts';
 import { fieldsOf, listOf, textMapOf, textOf } from './read-fields.ts';
 import { SharedLabels } from './shared-labels.ts';
 
@@ -22,18 +24,25 @@ export interface PodRecord {
   readonly deletionDeadlineMs: number | undefined;
   /** Its addresses are those of its node, and of every other such pod there. */
   readonly isHostNetwork: boolean;
+  /** Equal ones are the same object. */
+  readonly resources: PodResources;
 }
 
 /** Pods that ended for good are not even sent: Jobs leave thousands of them behind. */
 export const livePods: ListOptions = { fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed' };
 
-/** A parser with a memory for labels, which hundreds of pods have in common. One for each store. */
+/** A parser with a memory for labels and resources, which hundreds of pods have in common. One for each store. */
 export function podParser(): (object: KubeObject) => PodRecord {
   const shared = new SharedLabels();
-  return (object) => parsePod(object, shared);
+  const resources = new SharedResources();
+  return (object) => parsePod(object, shared, resources);
 }
 
-function parsePod({ metadata, spec, status }: KubeObject, shared: SharedLabels): PodRecord {
+function parsePod(
+  { metadata, spec, status }: KubeObject,
+  shared: SharedLabels,
+  resources: SharedResources,
+): PodRecord {
   const { nodeName, hostNetwork } = fieldsOf(spec);
   const { phase, podIP, podIPs, conditions } = fieldsOf(status);
   const addresses = listOf(podIPs).map((entry) => textOf(fieldsOf(entry)['ip']) ?? '');
@@ -51,6 +60,7 @@ function parsePod({ metadata, spec, status }: KubeObject, shared: SharedLabels):
     phase: phases.find((known) => known === phase) ?? (phase === undefined ? 'Pending' : 'Unknown'),
     deletionDeadlineMs: readTimeMs(metadata['deletionTimestamp']),
     isHostNetwork: hostNetwork === true,
+    resources: resources.read(spec),
   };
 }
 

@@ -22,6 +22,9 @@ export const endpointSliceType = builtInType(
 /** Served since Kubernetes 1.33 (KEP-1880); a watch of it on 1.32 is told that there is no such kind. */
 export const serviceCidrType = builtInType('networking.k8s.io', 'v1', 'ServiceCIDR', 'servicecidrs', false);
 
+/** Served by metrics-server or an adapter, if any; it can be got and listed, and not watched. */
+export const podMetricsType = builtInType('metrics.k8s.io', 'v1beta1', 'PodMetrics', 'pods', true);
+
 function ownType(kind: string, plural: string, isNamespaced: boolean): ResourceType {
   return { group: apiGroup, version: ownVersion, kind, plural, isNamespaced };
 }

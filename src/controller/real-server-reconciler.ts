@@ -18,6 +18,7 @@ import type { SliceEntry, SliceOwner, SliceWrite, StoredSlice } from './slice-wr
 import { confirmableMs, endpointName, judgeFirstComputation, judgeNextComputation } from './startup-hold.ts';
 import type { RemovalCount, StartupHold } from './startup-hold.ts';
 import { worldOf } from './store-world.ts';
+import type { WeightLoop, WeightsOfRealServer } from './weight-loop.ts';
 
 export interface RealServerReconcilerOptions {
   readonly stores: EndpointStores;
@@ -34,6 +35,8 @@ export interface RealServerReconcilerOptions {
   readonly refusalsOf: (key: ObjectKey) => readonly Refusal[];
   /** Lists pods and EndpointSlices anew; resolves when both stores have taken in another complete list. */
   readonly relist: (signal: AbortSignal) => Promise<void>;
+  /** Weights that follow the load; undefined: none do. */
+  readonly weights?: Pick<WeightLoop, 'weigh' | 'forget'>;
   /** After a turn of conditions was written; for events. */
   readonly onStatus?: (realServer: RealServerResource, conditions: readonly Condition[]) => void;
 }
@@ -50,6 +53,12 @@ interface Memory {
   isServing: boolean;
   statusMs: number;
   conditions: readonly Condition[] | undefined;
+}
+
+/** The endpoints of a RealServer, and what is advised for them. */
+interface Weighed {
+  readonly resolution: Resolution;
+  readonly weights: WeightsOfRealServer | undefined;
 }
 
 /**
@@ -114,6 +123,7 @@ export class RealServerReconciler {
     const entry = realServers.entry(key);
     if (entry === undefined) {
       this.#memories.delete(key);
+      this.#options.weights?.forget(key);
       this.#options.statusWriter.forget(realServerType, key);
       return realServers.malformed.has(key) ? done : this.#cleanUp(key, signal);
     }
@@ -129,8 +139,24 @@ export class RealServerReconciler {
       uid: entry.uid,
       virtualServiceName: realServer.spec.virtualServiceRef.name,
     };
-    await this.#writeSlices(owner, resolution, signal);
-    return this.#writeStatus(key, resolution, memory, signal);
+    const weights = this.#weigh(realServer, entry.uid, resolution);
+    await this.#writeSlices(owner, { resolution, weights }, signal);
+    weights?.noteWritten();
+    return this.#writeStatus(key, { resolution, weights }, memory, signal);
+  }
+
+  #weigh(
+    realServer: RealServerResource,
+    uid: string,
+    { endpoints }: Resolution,
+  ): WeightsOfRealServer | undefined {
+    const { weights } = this.#options;
+    if (weights === undefined) return undefined;
+    const { own } = this.#slices.slicesOf({ ...realServer.metadata, uid });
+    const stored = new Map(
+      own.flatMap(({ resource }) => resource.spec.endpoints.map((endpoint) => [endpoint.address, endpoint])),
+    );
+    return weights.weigh(realServer, endpoints, stored);
   }
 
   #resolve(realServer: RealServerResource): Resolution {
@@ -170,10 +196,17 @@ export class RealServerReconciler {
       if (sibling !== `${namespace}/${name}`) this.#enqueue(sibling);
   }
 
-  async #writeSlices(owner: SliceOwner, resolution: Resolution, signal: AbortSignal): Promise<void> {
+  async #writeSlices(
+    owner: SliceOwner,
+    { resolution, weights }: Weighed,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const found = resolution.endpoints.map((endpoint) =>
+      sliceEntryOf(endpoint, weights?.weights.get(endpoint.address)?.advisedWeight),
+    );
     for (let conflicts = 0; ; conflicts++) {
       const { own, orphans } = this.#slices.slicesOf(owner);
-      const entries = this.#withHeld(owner, own, resolution.endpoints.map(sliceEntryOf));
+      const entries = this.#withHeld(owner, own, found);
       const writes = planSliceWrites({ owner, own, orphans, entries });
       const conflicting = await this.#perform(owner, writes, signal);
       if (conflicting === undefined) return;
@@ -295,7 +328,7 @@ export class RealServerReconciler {
 
   async #writeStatus(
     key: ObjectKey,
-    resolution: Resolution,
+    { resolution, weights }: Weighed,
     memory: Memory,
     signal: AbortSignal,
   ): Promise<WorkResult> {
@@ -308,6 +341,7 @@ export class RealServerReconciler {
       realServer,
       virtualService: stores.virtualServices.get(`${namespace}/${realServer.spec.virtualServiceRef.name}`),
       resolution,
+      weights: weights?.weights,
       refusals: refusalsOf(key),
       lastConditions: memory.conditions,
       now: new Date(clock.wallMs()).toISOString().replace(/\.\d+Z$/, 'Z'),

@@ -9,11 +9,14 @@ import type {
 } from '../api/index.ts';
 import type { Refusal } from '../plan/index.ts';
 import type { RefusedEndpoint, Resolution, ResolvedEndpoint } from './resolve-endpoints.ts';
+import type { EndpointWeight } from './weight-pool.ts';
 
 export interface RealServerStatusInput {
   readonly realServer: RealServerResource;
   readonly virtualService: VirtualServiceResource | undefined;
   readonly resolution: Resolution;
+  /** By address, where weights follow the load. */
+  readonly weights?: ReadonlyMap<string, EndpointWeight> | undefined;
   /** What `plan` says of the object with the rest of the world in view. */
   readonly refusals: readonly Refusal[];
   /** Conditions that were written last, if that is newer than what the object has. */
@@ -50,7 +53,7 @@ export function computeRealServerStatus(input: RealServerStatusInput): RealServe
     },
     endpoints: [
       ...refused.slice(0, mostEndpoints).map(describeRefused),
-      ...[...draining, ...serving].slice(0, mostEndpoints).map(describeEndpoint),
+      ...[...draining, ...serving].slice(0, mostEndpoints).map((one) => describeEndpoint(one, input.weights)),
     ].slice(0, mostEndpoints),
   });
 }
@@ -161,19 +164,27 @@ function verdict(
   };
 }
 
-function describeEndpoint({
-  address,
-  phase,
-  reason,
-  nodeName,
-  pod,
-}: ResolvedEndpoint): RealServerStatusEndpoint {
+function describeEndpoint(
+  { address, phase, reason, nodeName, pod }: ResolvedEndpoint,
+  weights: ReadonlyMap<string, EndpointWeight> | undefined,
+): RealServerStatusEndpoint {
+  const weight = weights?.get(address);
   return {
     address,
     phase,
     ...(reason === undefined ? {} : { reason }),
     ...(nodeName === undefined ? {} : { nodeName }),
     ...(pod === undefined ? {} : { podName: pod.name }),
+    ...(weight === undefined ? {} : describeWeight(weight)),
+  };
+}
+
+function describeWeight({ configuredWeight, advisedWeight, effectiveWeight, reason }: EndpointWeight) {
+  return {
+    configuredWeight,
+    ...(advisedWeight === undefined ? {} : { advisedWeight }),
+    effectiveWeight,
+    weightReason: reason,
   };
 }
 

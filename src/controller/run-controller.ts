@@ -2,6 +2,8 @@ import { formatErrorForPeople } from '../base/index.ts';
 import type { Logger } from '../base/index.ts';
 import type { ClusterConnection } from '../cluster/index.ts';
 import { EventRecorder, fencedTransport, KubeClient, LeaderElection, StatusWriter } from '../kube/index.ts';
+import { PrometheusClient } from '../load/index.ts';
+import type { PrometheusOptions } from '../load/index.ts';
 import { startKinds, stopKinds, watchControllerKinds } from './controller-stores.ts';
 import { Term } from './term.ts';
 
@@ -13,6 +15,8 @@ export interface ControllerOptions {
   /** Of this process and no other, ever. */
   readonly identity: string;
   readonly lease: LeaseSettings;
+  /** Where queries of weight policies go; undefined: nowhere. */
+  readonly prometheus?: PrometheusOptions | undefined;
 }
 
 export interface LeaseSettings {
@@ -47,6 +51,7 @@ export async function runController(options: ControllerOptions): Promise<Control
   const address = await connection.serverAddress();
   const apiServerAddresses = address === undefined ? [] : [address];
   const { name: leaseName = defaultLeaseName, durationMs, renewDeadlineMs, retryPeriodMs } = lease;
+  const prometheus = options.prometheus && new PrometheusClient(options.prometheus);
   let current: { readonly term: Term; readonly recorder: EventRecorder } | undefined;
   let ended: Promise<unknown> = Promise.resolve();
 
@@ -70,6 +75,8 @@ export async function runController(options: ControllerOptions): Promise<Control
       logger,
       apiServerAddresses,
       fieldManager,
+      authorization: () => connection.authorization(),
+      prometheus,
     });
     current = { term, recorder };
     signal.addEventListener('abort', end, { once: true });
@@ -111,6 +118,7 @@ export async function runController(options: ControllerOptions): Promise<Control
       end();
       await ended;
       await stopKinds(kinds);
+      prometheus?.close();
     },
   };
 }

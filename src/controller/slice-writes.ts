@@ -1,4 +1,4 @@
-import { maxSliceEndpoints, virtualServiceLabel } from '../api/index.ts';
+import { maxAdvisedWeight, maxSliceEndpoints, virtualServiceLabel } from '../api/index.ts';
 import type { Endpoint, RealServerSliceResource, RealServerSliceSpec } from '../api/index.ts';
 import { isEqualJson } from '../kube/index.ts';
 import type { SlicePort } from './join-slice-ports.ts';
@@ -88,7 +88,8 @@ export function planSliceWrites({ owner, own, orphans, entries }: SliceWritesInp
   ];
 }
 
-export function sliceEntryOf(endpoint: ResolvedEndpoint): SliceEntry {
+/** @param weight computed from the load; undefined: that of the RealServer */
+export function sliceEntryOf(endpoint: ResolvedEndpoint, weight?: number): SliceEntry {
   const { address, portsKey, ports, phase, deadlineMs, nodeName, pod } = endpoint;
   return {
     address,
@@ -100,6 +101,7 @@ export function sliceEntryOf(endpoint: ResolvedEndpoint): SliceEntry {
       ...(deadlineMs === undefined
         ? {}
         : { deadline: new Date(deadlineMs).toISOString().replace('.000Z', 'Z') }),
+      ...(weight === undefined ? {} : { weight: Math.min(weight, maxAdvisedWeight) }),
       ...(nodeName === undefined ? {} : { nodeName }),
       ...(pod === undefined ? {} : { podUID: pod.uid }),
     },

@@ -1,4 +1,4 @@
-import { apiVersion, readAddressPoolStatus } from '../api/index.ts';
+import { apiVersion, followsLoad, readAddressPoolStatus } from '../api/index.ts';
 import type {
   AddressPoolResource,
   Condition,
@@ -16,6 +16,7 @@ import type {
   StatusWriter,
   StoreEntry,
 } from '../kube/index.ts';
+import type { WeightVerdict } from '../weight/index.ts';
 import { addressPoolStatus } from './address-pool-status.ts';
 import { formatTime, mergeConditions } from './conditions.ts';
 import type { ControllerKinds, UnreadableKinds } from './controller-stores.ts';
@@ -34,6 +35,8 @@ export interface StatusReconcilerOptions {
   readonly clock: Clock;
   /** The newest; undefined before the first. */
   readonly decisions: () => Decisions | undefined;
+  /** What the condition WeightsFromLoad is to say; undefined: what it says already. */
+  readonly weightVerdict: (key: ObjectKey) => WeightVerdict | undefined;
 }
 
 function unreadableVerdicts(why: string): readonly Omit<ConditionVerdict, 'observedGeneration'>[] {
@@ -76,7 +79,10 @@ export class StatusReconciler {
     await this.#secureQuarantine(entry, signal);
     const stored = storedStatus(entry.object).status;
     const conditions = this.#conditions(virtualServiceType, entry, stored.conditions);
-    const status = virtualServiceStatus(decision, { conditions }, this.#now);
+    const weights = followsLoad(entry.object.spec)
+      ? (this.#options.weightVerdict(key) ?? 'unknown')
+      : undefined;
+    const status = virtualServiceStatus(decision, { conditions }, this.#now, weights);
     await this.#write(virtualServiceType, entry, { before: conditions, status, signal });
   }
 

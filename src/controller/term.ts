@@ -5,6 +5,7 @@ import type { Clock, IpAddress, Logger, Timers } from '../base/index.ts';
 import type { WatchedKind } from '../cluster/index.ts';
 import { isEqualJson, WorkQueue } from '../kube/index.ts';
 import type { EventRecorder, KubeClient, ObjectKey, StatusWriter, WorkResult } from '../kube/index.ts';
+import type { PrometheusClient } from '../load/index.ts';
 import type { Refusal } from '../plan/index.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { relist, whenKindsSynced } from './controller-stores.ts';
@@ -22,6 +23,7 @@ import type { TermMemory } from './term-memory.ts';
 import { transitionNotes } from './transition-events.ts';
 import { ViewBuilder } from './view-builder.ts';
 import type { Urgency } from './view-builder.ts';
+import { WeightLoop } from './weight-loop.ts';
 
 export interface TermOptions {
   readonly kinds: ControllerKinds;
@@ -38,6 +40,9 @@ export interface TermOptions {
   /** Addresses by which we call the API server ourselves. */
   readonly apiServerAddresses: readonly IpAddress[];
   readonly fieldManager: string;
+  /** The Authorization header for directors. */
+  readonly authorization: () => Promise<string | undefined>;
+  readonly prometheus: PrometheusClient | undefined;
 }
 
 type PolicyView = Pick<ClusterView, 'facts' | 'addressPools' | 'namespaceLabels'>;
@@ -82,6 +87,7 @@ export class Term {
   readonly #failures: FailureReports;
   readonly #garbage: DirectorGarbage;
   readonly #statuses: StatusReconciler;
+  readonly #weights: WeightLoop;
   #view: ViewBuilder | undefined;
   #memory: TermMemory | undefined;
   #decisions: Decisions | undefined;
@@ -104,6 +110,7 @@ export class Term {
       clock,
       onDeleted: (director) => logger.info('a Director was deleted, as its node is gone', { director }),
     });
+    this.#weights = this.#openWeights();
     this.#statuses = new StatusReconciler({
       kinds,
       unreadable,
@@ -111,6 +118,7 @@ export class Term {
       recorder,
       clock,
       decisions: () => this.#decisions,
+      weightVerdict: (key) => this.#weights.verdictOf(key),
     });
     this.#realServers = this.#openRealServers();
     this.#queue = this.#openQueue();
@@ -132,6 +140,21 @@ export class Term {
     return queue;
   }
 
+  #openWeights(): WeightLoop {
+    const { kinds, client, authorization, prometheus, clock, timers, logger } = this.#options;
+    return new WeightLoop({
+      kinds,
+      transport: client.transport,
+      authorization,
+      prometheus,
+      clock,
+      timers,
+      logger,
+      onRealServer: (key) => this.#addRealServer(key),
+      onVirtualService: (key) => this.#queue.add(`VirtualService ${key}`),
+    });
+  }
+
   #openRealServers(): RealServerReconciler {
     const { kinds, client, statusWriter, recorder, clock, timers, logger, fieldManager } = this.#options;
     return new RealServerReconciler({
@@ -150,6 +173,7 @@ export class Term {
       timers,
       logger,
       policy: () => this.#currentPolicy(),
+      weights: this.#weights,
       refusalsOf: (key) => this.#decisions?.realServers.get(key)?.refusals ?? noRefusals,
       relist: (signal) => relist([kinds.pods, kinds.endpointSlices] as WatchedKind<unknown>[], signal),
       onStatus: (realServer, conditions) => {
@@ -179,6 +203,7 @@ export class Term {
     this.#unfollow = this.#realServers.follow((key) => this.#addRealServer(key));
     this.#realServerQueue.start();
     this.#queue.start();
+    this.#weights.start();
   }
 
   /** Resolves when nothing runs any more. Without waiting for anything, nothing new begins. */
@@ -187,6 +212,7 @@ export class Term {
     this.#pending?.cancel();
     this.#view?.close();
     this.#unfollow();
+    this.#weights.stop();
     await Promise.all([this.#queue.stop(), this.#realServerQueue.stop()]);
   }
 

@@ -37,6 +37,8 @@ export function asksTheSame(before: VirtualServiceResource, after: VirtualServic
   return (
     before.spec.forwarding.method === after.spec.forwarding.method &&
     before.spec.drain.onCordon === after.spec.drain.onCordon &&
+    before.spec.scheduler === after.spec.scheduler &&
+    isEqualJson(before.spec.weightPolicy, after.spec.weightPolicy) &&
     last.families.size === next.families.size &&
     [...last.families].every((family) => next.families.has(family)) &&
     isEqualJson(last.ports, next.ports)

@@ -1,6 +1,7 @@
 import { describeVirtualServiceStatus } from '../api/index.ts';
 import type { ConditionVerdict, VirtualServiceStatus } from '../api/index.ts';
 import { directorLabel } from '../cluster/index.ts';
+import type { WeightVerdict } from '../weight/index.ts';
 import { mergeConditions } from './conditions.ts';
 import type { VirtualServiceDecision } from './decide.ts';
 import { describeDirectors } from './live-directors.ts';
@@ -8,15 +9,21 @@ import type { ProgrammingVerdict } from './programming.ts';
 
 type Verdict = Omit<ConditionVerdict, 'observedGeneration'>;
 
-/** @param now RFC 3339, for what changes */
+/**
+ * @param weights what is known of weights that follow the load; undefined: none do
+ * @param now RFC 3339, for what changes
+ */
 export function virtualServiceStatus(
   decision: VirtualServiceDecision,
   stored: Pick<VirtualServiceStatus, 'conditions'>,
   now: string,
+  weights?: WeightVerdict | 'unknown',
 ): VirtualServiceStatus {
   const { generation, grant, endpoints, programming } = decision;
   const observed = generation === undefined ? {} : { observedGeneration: generation };
-  const verdicts = virtualServiceVerdicts(decision).map((verdict) => ({ ...verdict, ...observed }));
+  const verdicts = [...virtualServiceVerdicts(decision), ...weightVerdicts(weights, stored.conditions)].map(
+    (verdict) => ({ ...verdict, ...observed }),
+  );
   return describeVirtualServiceStatus({
     ...observed,
     conditions: mergeConditions(stored.conditions, verdicts, now),
@@ -148,4 +155,24 @@ function realServersAvailable({ endpoints, warnings }: VirtualServiceDecision): 
         reason: 'NoneServing',
         message: 'Every endpoint behind it is draining or has weight 0, so none takes new clients.',
       };
+}
+
+/** A leader that has just begun says what the last one said, until it knows better. */
+function weightVerdicts(
+  weights: WeightVerdict | 'unknown' | undefined,
+  conditions: VirtualServiceStatus['conditions'],
+): readonly Verdict[] {
+  const type = 'WeightsFromLoad';
+  if (weights === undefined) return [];
+  if (weights !== 'unknown') {
+    const { isFromLoad, reason, message } = weights;
+    return [{ type, status: isFromLoad ? 'True' : 'False', reason, message }];
+  }
+  const known = conditions.find((condition) => condition.type === type);
+  if (known !== undefined) {
+    const { status, reason, message } = known;
+    return [{ type, status, reason, message }];
+  }
+  const message = 'Nothing is known of the load yet; weights are as the RealServers say.';
+  return [{ type, status: 'Unknown', reason: 'Base', message }];
 }

@@ -18,6 +18,7 @@ import { enterSorryServers } from './sorry-server.ts';
 import { usesSourceNat } from './source-nat.ts';
 import { computeForwardingNeeds, joinSysctlNeeds } from './sysctl-needs.ts';
 import type { ForwardingNeeds } from './sysctl-needs.ts';
+import { warnOfWeightsWithoutController } from './weights-need-controller.ts';
 import type { DesiredState, DesiredStateInput, DesiredVirtualService, Refusal, Uplink } from './types.ts';
 
 /**
@@ -124,6 +125,7 @@ function fillDraft(
   enterSorryServers(draft, warnings);
   warnOfTunnelMtu(draft, uplinks, warnings);
   warnOfOnePacketAnswers(draft, warnings);
+  warnOfWeightsWithoutController(draft, group, warnings);
   return {
     draft,
     served,

@@ -24,7 +24,7 @@ export { createAddressPolicy } from './address-policy.ts';
 export type { AddressPolicy, AddressVerdict, RealServerOrigin } from './address-policy.ts';
 export { compilePools } from './pools.ts';
 export type { Pools } from './pools.ts';
-export { kernelWeights } from './kernel-weight.ts';
+export { advisedKernelWeight, advisedWeightUnit, kernelWeights } from './kernel-weight.ts';
 export { applyHealth, noHealthMemory } from './apply-health.ts';
 export { describeChecks, isSameChecks, listCheckedServers } from './health-checks.ts';
 export type { CheckedServer } from './health-checks.ts';

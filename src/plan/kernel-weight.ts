@@ -2,7 +2,8 @@
  * Configured weights (0..1000) to the numbers that a scheduler needs in the kernel.
  *
  * All but `sh` take them as they are: wrr and mh divide by the greatest common divisor themselves, wlc and sed compare
- * ratios, fo looks for the highest, ovf reads the weight as a connection limit.
+ * ratios, fo looks for the highest, ovf reads the weight as a connection limit. For weights that follow the load there is
+ * `advisedKernelWeight`.
  *
  * `sh` hands out 256 buckets, each server in turn as many as its weight, round and round (ip_vs_sh.c,
  * ip_vs_sh_reassign). A sum above 256 starves the later servers, and 100:100 comes out as 156:100, because the last
@@ -11,6 +12,21 @@
  */
 export function kernelWeights(scheduler: string, weights: readonly number[]): readonly number[] {
   return areWeightsShared(scheduler) ? sourceHashWeights(weights) : weights;
+}
+
+/**
+ * A weight that follows the load, where 100 is the mean, as the scheduler needs it. Under `wrr` that is a mean of 10: a
+ * round is as long as the sum of the weights, and within it the small servers wait and then get everything at once
+ * (ip_vs_wrr.c goes through all weights from the highest down). Written weights are left alone: the kernel divides them
+ * by their greatest common divisor, and their ratio is a person's to choose.
+ */
+export function advisedKernelWeight(scheduler: string, weight: number): number {
+  return weight === 0 ? 0 : Math.max(1, Math.round(weight / advisedWeightUnit(scheduler)));
+}
+
+/** How much of a weight, of which 100 is the mean, is 1 in the kernel. */
+export function advisedWeightUnit(scheduler: string): number {
+  return scheduler === 'wrr' ? 10 : 1;
 }
 
 /** Whether the weight of one real server depends on those of the others. */

@@ -1,6 +1,6 @@
 import type { IpAddress } from '../base/index.ts';
 import { ipFamily } from '../base/index.ts';
-import { objectRefOf } from '../api/index.ts';
+import { followsLoad, objectRefOf } from '../api/index.ts';
 import type {
   HealthCheckSpec,
   ObjectRef,
@@ -13,6 +13,7 @@ import type { AddressPolicy } from './address-policy.ts';
 import { ownSource, sliceSource } from './endpoints.ts';
 import type { EndpointSource, RealServerEndpoint } from './endpoints.ts';
 import type { Pools } from './pools.ts';
+import { advisedKernelWeight } from './kernel-weight.ts';
 import { joinPorts, joinPortsTogether } from './port-join.ts';
 import type { JoinedPort } from './port-join.ts';
 import { checkMessage, checkProblem, serverCheck } from './server-check.ts';
@@ -69,6 +70,7 @@ export function joinRealServer(
     method: resource.spec.forwarding?.method ?? virtualService.resource.spec.forwarding.method,
     healthCheck: resource.spec.healthCheck ?? virtualService.resource.spec.healthCheck,
     rules,
+    isFromFiles: slices === undefined,
   };
   const misask = judgeOwnCheck(context);
   if (misask !== undefined) return { entries: [], findings: [misask] };
@@ -91,6 +93,8 @@ interface JoinContext {
   /** Undefined: nobody asks. */
   readonly healthCheck: HealthCheckSpec | undefined;
   readonly rules: RealServerRules;
+  /** Nobody computes weights there. */
+  readonly isFromFiles: boolean;
 }
 
 /** A source whose ports are joined, with those of its endpoints that may serve. */
@@ -287,8 +291,7 @@ class ServerMaker {
   make(key: DesiredRealServer['key'], endpoint: RealServerEndpoint, port: number): DesiredRealServer {
     const { owner, resource, healthCheck } = this.#context;
     const { drainDeadlineMs } = endpoint;
-    // A person's 0 counts at once, whatever the controller had computed before.
-    const weight = resource.spec.weight === 0 ? 0 : (endpoint.weight ?? resource.spec.weight);
+    const weight = programmedWeight(this.#context, endpoint);
     const isDrainedByName = resource.spec.state === 'Drained';
     const isDrained = isDrainedByName || endpoint.isDraining;
     const config = this.#config(isDrained ? 0 : weight);
@@ -314,6 +317,19 @@ class ServerMaker {
     this.#configs.set(weight, config);
     return config;
   }
+}
+
+/**
+ * A person's 0 counts at once, whatever the controller had computed before; and so does the wish for weights as they are
+ * written, from files and in a cluster without a controller alike.
+ */
+function programmedWeight(
+  { resource: { spec }, virtualService: { resource }, isFromFiles }: JoinContext,
+  { weight = spec.weight }: RealServerEndpoint,
+): number {
+  if (spec.weight === 0) return 0;
+  if (isFromFiles || !followsLoad(resource.spec)) return spec.weight;
+  return advisedKernelWeight(resource.spec.scheduler, weight);
 }
 
 function realServerConfig(

@@ -1,9 +1,10 @@
+import { refuseDynamicWeights } from '../api/index.ts';
 import { computeBaseShares, defaultBaseWeight, toShares } from './base-shares.ts';
 import { explainAbsent, explainMember } from './explain.ts';
 import { LoadFollower } from './load-follower.ts';
 import { LvsDynamicFeedback } from './lvs-dynamic-feedback.ts';
 import { Member, type PolicyEngine, type PolicyOutcome } from './member.ts';
-import { kernelMeanWeight, refuseDynamicWeights } from './policy.ts';
+import { kernelMeanWeight } from './policy.ts';
 import { StaticWeights } from './static-weights.ts';
 import type {
   AdvisedWeight,

@@ -9,7 +9,7 @@
  * where readings come from and how weights get into kernels: a simulator can drive it just as a cluster does.
  */
 export { createWeightController } from './controller.ts';
-export { completeLoadShares, defaultLoadShares, kernelMeanWeight, refuseDynamicWeights } from './policy.ts';
+export { completeLoadShares, defaultLoadShares, kernelMeanWeight } from './policy.ts';
 export type {
   BasePolicy,
   CapacityEstimatePolicy,

@@ -79,32 +79,6 @@ export function completeLoadShares(shares: Partial<LoadShares> = {}): LoadShares
 }
 
 /**
- * Why weights cannot follow the load under this scheduler, for people; undefined: they can.
- *
- * wrr, wlc, sed and nq read a weight as a share and read it live. For all others it is something else, or a change of
- * it moves clients that have an affinity.
- */
-export function refuseDynamicWeights(scheduler: SchedulerName): string | undefined {
-  return unsuitable[scheduler];
-}
-
-const unsuitable: Readonly<Record<SchedulerName, string | undefined>> = {
-  wrr: undefined,
-  wlc: undefined,
-  sed: undefined,
-  nq: undefined,
-  rr: 'rr gives every real server the same share and ignores weights; use wrr',
-  lc: 'lc looks at connections alone and ignores weights; use wlc',
-  dh: 'dh picks by the destination address and ignores weights; use wlc or sed',
-  sh: 'sh would send clients to other real servers at every change of a weight; use wlc, or sed with persistence',
-  mh: 'mh would send clients to other real servers at every change of a weight; use wlc, or sed with persistence',
-  lblc: 'lblc reads the weight as the number of connections above which a server is overloaded; use wlc',
-  lblcr: 'lblcr reads the weight as the number of connections above which a server is overloaded; use wlc',
-  fo: 'fo sends everything to the real server with the highest weight; use wlc',
-  ovf: 'ovf reads the weight as the number of connections that a real server takes; use wlc',
-};
-
-/**
  * The mean of the weights that are written. Under wrr a round is as long as the sum of the weights, and the small
  * servers wait for the end of it and then get everything at once: 10 is fine enough to be within 5 % and short enough
  * not to make bursts. The others compare ratios, and fineness costs nothing.

@@ -29,6 +29,7 @@ interface Estimate {
 type Scope = ReadonlyMap<string, Estimate>;
 
 const createListCost = 10;
+const createMapCost = 30;
 const traversalFactor = 0.1;
 
 export function worstCost(expression: string, self: OpenApiSchema): number {
@@ -69,6 +70,14 @@ function estimate(node: ASTNode, scope: Scope): Estimate {
       const operand = estimate(node.args[0], scope);
       return { ...field(operand.schema?.properties?.[node.args[1]]), cost: operand.cost + 1 };
     }
+    case 'in': {
+      const [value, list] = [estimate(node.args[0], scope), estimate(node.args[1], scope)];
+      return { cost: value.cost + list.cost + list.size, size: 1 };
+    }
+    case 'map': {
+      const entries = node.args.flat();
+      return { cost: createMapCost + sum(...entries), size: node.args.length };
+    }
     case '[]': {
       const list = estimate(node.args[0], scope);
       return { ...field(list.schema?.items), cost: list.cost + 1 + sum(node.args[1]) };
@@ -101,15 +110,10 @@ function estimate(node: ASTNode, scope: Scope): Estimate {
       return { cost: left.cost + right.cost + Math.max(1, size * traversalFactor), size };
     }
     // Every entry is looked at, whatever it is (cel-go: checker/cost.go, InList).
-    case 'in': {
-      const [entry, list] = [estimate(node.args[0], scope), estimate(node.args[1], scope)];
-      return { cost: entry.cost + list.cost + list.size, size: 1 };
-    }
     case '-':
     case '*':
     case '/':
     case '%':
-    case 'map':
     case '.?':
     case '[?]':
       return assert.fail(`${node.op} has no price here`);

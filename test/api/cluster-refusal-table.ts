@@ -125,9 +125,9 @@ export const clusterRefusals: readonly RefusalRow[] = [
     'InvalidValue: spec.endpoints[0].deadline must be a time such as 2026-01-31T12:00:00Z, not "tomorrow"',
   ],
   [
-    'an endpoint weight of 1001',
-    realServerSlice({ endpoints: [{ address: '198.51.100.1', phase: 'Serving', weight: 1001 }] }),
-    'InvalidValue: spec.endpoints[0].weight must be a whole number from 0 to 1000, not 1001',
+    'an endpoint weight of 65536',
+    realServerSlice({ endpoints: [{ address: '198.51.100.1', phase: 'Serving', weight: 65_536 }] }),
+    'InvalidValue: spec.endpoints[0].weight must be a whole number from 0 to 65535, not 65536',
   ],
   [
     'an empty pod uid',

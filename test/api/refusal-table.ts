@@ -1,6 +1,7 @@
 import { clusterRefusals } from './cluster-refusal-table.ts';
 import { addressPool, apiVersion, realServer, virtualService } from './objects.ts';
 import type { RefusalRow } from './objects.ts';
+import { weightRefusals } from './weight-refusal-table.ts';
 
 const schedulerList = 'rr, wrr, lc, wlc, fo, ovf, lblc, lblcr, dh, sh, mh, sed, nq';
 const tunnel = (method: string, fields: object) => virtualService({ forwarding: { method, tunnel: fields } });
@@ -85,7 +86,7 @@ export const refusals: readonly RefusalRow[] = [
     virtualService({ weight: 1 }),
     'UnknownField: spec.weight is not a field here; known fields are addresses, addressFamilies, ' +
       'ports, portGrouping, scheduler, schedulerFlags, forwarding, persistence, onePacket, ' +
-      'sourceRanges, healthCheck, onFailure, quorum, sorryServer, panicThresholdPercent, slowStart, drain',
+      'sourceRanges, healthCheck, onFailure, quorum, sorryServer, panicThresholdPercent, slowStart, drain, weightPolicy',
   ],
   [
     'a firewall mark',
@@ -580,4 +581,5 @@ export const refusals: readonly RefusalRow[] = [
     'DefaultPoolEmpty: spec.default is true, but spec.addresses is empty; add addresses or remove it',
   ],
   ...clusterRefusals,
+  ...weightRefusals,
 ];

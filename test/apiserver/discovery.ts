@@ -29,7 +29,7 @@ export function aggregatedDiscovery(types: readonly ResourceType[], isCore: bool
               responseKind: { group, version: type.version, kind: type.kind },
               scope: type.isNamespaced ? 'Namespaced' : 'Cluster',
               singularResource: type.singular,
-              verbs,
+              verbs: type.verbs ?? verbs,
               shortNames: type.shortNames,
               categories: type.categories,
               ...(type.hasStatus
@@ -80,7 +80,7 @@ export function resourceList(types: readonly ResourceType[], groupVersion: strin
       const main = {
         name: plural,
         ...common,
-        verbs,
+        verbs: type.verbs ?? verbs,
         ...(shortNames.length > 0 ? { shortNames } : {}),
         ...(categories.length > 0 ? { categories } : {}),
       };

@@ -4,6 +4,8 @@ import type { Watch } from './watches.ts';
 /** Which requests; what is not said matches everything. */
 export interface RequestMatch {
   readonly verb?: Verb;
+  /** '' is the core group. */
+  readonly group?: string;
   /** Plural: `virtualservices`. */
   readonly resource?: string;
   readonly name?: string;
@@ -51,6 +53,7 @@ interface Entry {
 
 export interface RequestFacts {
   readonly verb: Verb;
+  readonly group: string;
   readonly resource: string;
   readonly name: string;
   readonly user: string;
@@ -96,6 +99,7 @@ export class Faults {
       const { match, action } = entry;
       const fits =
         entry.left > 0 &&
+        (match.group ?? facts.group) === facts.group &&
         (match.verb ?? facts.verb) === facts.verb &&
         (match.resource ?? facts.resource) === facts.resource &&
         (match.name ?? facts.name) === facts.name &&

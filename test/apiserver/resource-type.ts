@@ -30,6 +30,8 @@ export interface ResourceType {
   /** From a definition: schema and rules are enforced as apiextensions does. */
   readonly isCustom: boolean;
   readonly hasStatus: boolean;
+  /** As discovery tells them. @default all */
+  readonly verbs?: readonly string[];
   /** Of a whole object, metadata included. */
   readonly schema: Schema;
   readonly columns: readonly Column[];

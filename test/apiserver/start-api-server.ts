@@ -20,6 +20,8 @@ import { kubeconfigOf } from './kubeconfig.ts';
 import { listPage } from './lists.ts';
 import { isMapping } from './objects.ts';
 import type { KubeObject, Mapping } from './objects.ts';
+import { podMetricsType } from './pod-metrics.ts';
+import type { PodMetrics } from './pod-metrics.ts';
 import { Resources, keyOf, view } from './resources.ts';
 import type { Target } from './resources.ts';
 import {
@@ -62,6 +64,8 @@ export interface ApiServerOptions {
   readonly collectsGarbage?: boolean;
   /** Milliseconds since 1970 for timestamps. */
   readonly now?: () => number;
+  /** Undefined: a cluster without metrics-server, where the API is not even registered. */
+  readonly podMetrics?: PodMetrics;
 }
 
 export interface Certificate {
@@ -75,6 +79,7 @@ export interface RequestRecord {
   readonly verb: Verb;
   readonly method: string;
   readonly path: string;
+  readonly group: string;
   readonly resource: string;
   readonly namespace: string;
   readonly name: string;
@@ -167,7 +172,8 @@ class ApiServerCore {
     this.roles = new RoleBasedAccess(this.store);
     this.#policies = new AdmissionPolicies(this.store);
     const custom = (options.definitions ?? readDefinitions()).map(customResourceType);
-    this.#resources = new Resources(this.store, [...builtInTypes, ...custom], this.#now);
+    const metrics = options.podMetrics === undefined ? [] : [podMetricsType];
+    this.#resources = new Resources(this.store, [...builtInTypes, ...metrics, ...custom], this.#now);
     this.#tokens = new ServiceAccountTokens(this.#resources);
     const namespaces = this.#resources.types.find(({ plural }) => plural === 'namespaces');
     for (const name of [...bootNamespaces, ...(options.namespaces ?? [])]) {
@@ -188,6 +194,7 @@ class ApiServerCore {
     const asked = resourceRequest(method, url, this.#resources.types);
     const facts = {
       verb: asked?.verb ?? 'nonresource',
+      group: asked?.type.group ?? '',
       resource: asked?.type.plural ?? '',
       name: asked?.name ?? '',
     } as const;
@@ -285,6 +292,7 @@ class ApiServerCore {
     if (asked === undefined) return this.#answerPath(request, url, body, user);
     this.#authorize(asked, user, url.searchParams);
     const { type, namespace, name, subresource, verb } = asked;
+    if (type === podMetricsType) return { status: 200, body: this.#options.podMetrics?.answer(asked) };
     const target: Target = { type, namespace, name, subresource };
     const query = url.searchParams;
     const warn = (text: string) => warnings.push(text);

@@ -6,17 +6,22 @@ import { formatRight } from '../apiserver/role-based-access.ts';
 import { accountUser, controllerAccount, directorAccount, grantedRights, readAccess } from './deployment.ts';
 
 it('docs/rbac.md lists every right of controller and director, and no other', () => {
-  const rows = readFileSync('docs/rbac.md', 'utf8').matchAll(
+  const text = readFileSync('docs/rbac.md', 'utf8');
+  const accountOf = (who: string | undefined) =>
+    accountUser(who === 'controller' ? controllerAccount : directorAccount);
+  const paths = [...text.matchAll(/^\| (controller|director) \| `(\/[^`]+)` \| get \|/gm)].map(
+    ([, who, path]) => `${accountOf(who)}: get ${path}`,
+  );
+  const rows = text.matchAll(
     /^\| (?<who>controller|director)[^|]*\| `(?:(?<group>[^`/]+\.[^`/]+)\/)?(?<resource>[^`/]+)(?:\/(?<subresource>[^`]+))?` \| (?<verbs>[^|]+) \|/gm,
   );
   const listed = [...rows].flatMap(({ groups = {} }) => {
     const { who, group = '', resource = '', subresource = '', verbs = '' } = groups;
-    const account = accountUser(who === 'controller' ? controllerAccount : directorAccount);
     return verbs
       .split(', ')
-      .map((verb) => `${account}: ${formatRight({ verb, group, resource, subresource })}`);
+      .map((verb) => `${accountOf(who)}: ${formatRight({ verb, group, resource, subresource })}`);
   });
-  assert.deepEqual(listed.toSorted(), [...grantedRights(readAccess())].toSorted());
+  assert.deepEqual([...listed, ...paths].toSorted(), [...grantedRights(readAccess())].toSorted());
 });
 
 it('no right of deploy/ has a wildcard, and none is about Secrets', () => {

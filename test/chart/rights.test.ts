@@ -11,6 +11,7 @@ import { AccessReview } from '../../src/endpoint/access-review.ts';
 import { systemTimers } from '../../src/kube/index.ts';
 import { onEveryServer, until } from '../apiserver/environment.ts';
 import { serviceAccountToken } from '../apiserver/service-account.ts';
+import { PodMetrics } from '../apiserver/pod-metrics.ts';
 import { ClusterRig } from '../controller/cluster-rig.ts';
 import { noLastGood } from '../director/cluster-rig.ts';
 import { RecordingLogger } from '../kube/objects.ts';
@@ -39,6 +40,7 @@ const rare: readonly (readonly [
   [controllerAccount, 'get realserverslices.networking.lvs-operator.io', 'a slice was edited by a person'],
   [controllerAccount, 'update realserverslices.networking.lvs-operator.io', 'a slice was edited by a person'],
   [controllerAccount, 'patch events.events.k8s.io', 'an event repeats itself'],
+  [controllerAccount, 'get /v1/counters', 'directors are asked, which ask whether that is allowed'],
   [directorAccount, 'get directors.networking.lvs-operator.io', 'its status was written by somebody else'],
 ];
 
@@ -86,13 +88,17 @@ onEveryServer(
       await rig.pool('public', { addresses: ['192.0.2.10-192.0.2.12'], default: true });
       await rig.start(options);
       await rig.start(options);
-      await rig.virtualService('web');
+      await rig.virtualService('web', { weightPolicy: { type: 'CapacityEstimate' } });
       await rig.realServer('web', 'web');
       await rig.pod('web-1', '10.8.0.1', { app: 'web' });
       await rig.waitFor('web', 'RealServersAvailable', 'True Serving');
       await rig.director('a');
       await rig.waitFor('web', 'Ready', 'True Ready');
       await until('events are written', async () => (await rig.events('web')).includes('Programmed'));
+      const { requests } = server.inProcess ?? {};
+      await until('metrics are read', async () =>
+        Promise.resolve(requests?.some(({ group }) => group === 'metrics.k8s.io') ?? true),
+      );
       // Whoever leads gives the lease back, and the other takes it.
       await rig.stopLeader();
       await rig.pod('web-2', '10.8.0.2', { app: 'web' });
@@ -137,6 +143,7 @@ onEveryServer(
       const token = await serviceAccountToken(server, controllerAccount);
       const access = new AccessReview({ transport, clock, logger });
       assert.equal(await access.review(`Bearer ${token}`, '/never-granted'), 'forbidden');
+      assert.equal(await access.review(`Bearer ${token}`, '/v1/counters'), 'allowed');
       await own.stop(1000);
       await Promise.all(kinds.map((kind) => kind.stop()));
       assertNothingRefused();
@@ -157,5 +164,5 @@ onEveryServer(
       );
     });
   },
-  { usesRoles: true },
+  { usesRoles: true, podMetrics: new PodMetrics() },
 );

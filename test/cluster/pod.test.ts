@@ -24,6 +24,7 @@ const plain: PodRecord = {
   phase: 'Pending',
   deletionDeadlineMs: undefined,
   isHostNetwork: false,
+  resources: { cpuLimit: undefined, cpuRequest: undefined, memoryLimit: undefined },
 };
 
 describe('a record of a pod', () => {

@@ -41,6 +41,7 @@ describe('a node', () => {
         name: 'n1',
         uid: 'u1',
         addresses: ['192.0.2.10', '2001:db8::a'],
+        internalAddress: '192.0.2.10',
         podCidrs: ['10.244.1.0/24', 'fd00:1::/64'],
         isReady: true,
         isUnschedulable: true,

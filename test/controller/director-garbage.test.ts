@@ -18,6 +18,7 @@ const nodeRecord = (name: string): NodeRecord => ({
   name,
   uid: `node-${name}`,
   addresses: [],
+  internalAddress: undefined,
   podCidrs: [],
   isReady: true,
   isUnschedulable: false,

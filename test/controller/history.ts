@@ -175,6 +175,7 @@ export class History {
       name,
       uid: `node-${name}`,
       addresses: [],
+      internalAddress: undefined,
       podCidrs: [],
       isReady,
       isUnschedulable: false,

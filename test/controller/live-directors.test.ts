@@ -20,6 +20,7 @@ function node(name: string, labels: Readonly<Record<string, string>>, isReady = 
     name,
     uid: '',
     addresses: [],
+    internalAddress: undefined,
     podCidrs: [],
     isReady,
     isUnschedulable: false,

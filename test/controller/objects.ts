@@ -54,6 +54,7 @@ export function pod(name: string, options: PodOptions = {}): PodRecord {
     phase: 'Running',
     deletionDeadlineMs: undefined,
     isHostNetwork: false,
+    resources: { cpuLimit: undefined, cpuRequest: undefined, memoryLimit: undefined },
     ...options,
     ips: (options.ips ?? ['10.0.0.1']).map(parseIpAddress),
   };

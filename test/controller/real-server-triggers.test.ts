@@ -121,6 +121,7 @@ describe('what a change concerns', () => {
       name: 'node-1',
       uid: 'node-1',
       addresses: [],
+      internalAddress: undefined,
       podCidrs: [],
       isReady: true,
       isUnschedulable: false,

@@ -23,6 +23,9 @@ const input = (more: Partial<DesiredStateInput>): Partial<DesiredStateInput> => 
   ...more,
 });
 
+const followingLoad = (spec: Record<string, unknown> = {}) =>
+  virtualService('web', { ...web.spec, weightPolicy: { type: 'InFlight' }, ...spec });
+
 /** `rip:port=weight`, with `-` while it drains and `!` as the last resort. */
 function serversOf(more: Partial<DesiredStateInput>, key = webKey): readonly string[] {
   const servers = desire(input(more)).services.get(key)?.realServers ?? new Map();
@@ -44,12 +47,21 @@ describe('endpoints of slices', () => {
     assert.deepEqual(serversOf({ realServerSlices: [mapped] }), ['10.244.1.5:8080=100']);
   });
 
-  it('have the weight of the RealServer, or their own; 0 of the RealServer beats both', () => {
-    const slices = [slice(app, [endpoint('10.244.1.5', { weight: 7 }), '10.244.1.6'])];
-    const weighted = (weight: number) =>
-      serversOf({ realServers: [podServer('app', 'web', { weight })], realServerSlices: slices });
-    assert.deepEqual(weighted(50), ['10.244.1.5:80=7', '10.244.1.6:80=50']);
-    assert.deepEqual(weighted(0), ['10.244.1.5:80=0', '10.244.1.6:80=0']);
+  it('have the weight of the RealServer, or their own where weights follow the load; 0 of the RealServer beats both', () => {
+    const slices = [slice(app, [endpoint('10.244.1.5', { weight: 74 }), '10.244.1.6'])];
+    const weighted = (weight: number, service: Record<string, unknown>) =>
+      serversOf({
+        virtualServices: [followingLoad(service)],
+        realServers: [podServer('app', 'web', { weight })],
+        realServerSlices: slices,
+      });
+    assert.deepEqual(weighted(50, {}), ['10.244.1.5:80=74', '10.244.1.6:80=50']);
+    assert.deepEqual(weighted(0, {}), ['10.244.1.5:80=0', '10.244.1.6:80=0']);
+    // A round of wrr is as long as the sum of the weights.
+    assert.deepEqual(weighted(50, { scheduler: 'wrr' }), ['10.244.1.5:80=7', '10.244.1.6:80=5']);
+    // Who wants the written weights has them at once, whether a controller is there or not.
+    const asWritten = { weightPolicy: { type: 'Static' } };
+    assert.deepEqual(weighted(50, asWritten), ['10.244.1.5:80=50', '10.244.1.6:80=50']);
   });
 
   it('are all there is: addresses that a RealServer lists are not served without a slice', () => {
@@ -212,7 +224,11 @@ describe('when everybody drains', () => {
     const slices = [slice(app, [draining('10.244.1.5'), '10.244.1.6'])];
     assert.deepEqual(serversOf({ realServerSlices: slices }), ['10.244.1.5:80=0-', '10.244.1.6:80=100']);
     const idle = [slice(app, [draining('10.244.1.5'), endpoint('10.244.1.6', { weight: 0 })])];
-    assert.deepEqual(serversOf({ realServerSlices: idle }), ['10.244.1.5:80=100!', '10.244.1.6:80=0']);
+    const virtualServices = [followingLoad()];
+    assert.deepEqual(serversOf({ virtualServices, realServerSlices: idle }), [
+      '10.244.1.5:80=100!',
+      '10.244.1.6:80=0',
+    ]);
   });
 });
 

@@ -98,7 +98,10 @@ describe('what a goal says of its objects', () => {
   });
 
   it('is the same object while it says the same, and another when it does not', () => {
-    const other = virtualService('other', { addresses: [{ ip: '192.0.2.20' }] });
+    const other = virtualService('other', {
+      addresses: [{ ip: '192.0.2.20' }],
+      weightPolicy: { type: 'InFlight' },
+    });
     const ofOther = podServer('of-other', 'other');
     const services = { virtualServices: [two, other], realServers: [app, ofOther] };
     const first = slice(app, ['10.244.1.5']);

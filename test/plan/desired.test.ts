@@ -560,6 +560,23 @@ describe('what is programmed', () => {
     );
   });
 
+  it('weights that follow the load need a controller: from files they stay as written, and that is told', () => {
+    const spec = { weightPolicy: { type: 'InFlight' }, scheduler: 'wrr' };
+    const state = desire({
+      virtualServices: [virtualService('web', spec)],
+      realServers: [realServer('a', 'web', ['10.0.0.5'], { weight: 70 })],
+    });
+    const [service] = state.services.values();
+    assert.deepEqual(
+      [...(service?.realServers.values() ?? [])].map(({ config }) => config.weight),
+      [70],
+    );
+    assert.deepEqual(
+      state.refusals.map(({ severity, reason }) => `${severity} ${reason}`),
+      ['warning NeedsCluster'],
+    );
+  });
+
   it('one bad object changes nothing for the others', () => {
     const good = { virtualServices: [web, together], realServers: [realServer('a', 'web', ['10.0.0.5'])] };
     const alone = desire(good);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { kernelWeights } from '../../src/plan/index.ts';
+import { advisedKernelWeight, kernelWeights } from '../../src/plan/index.ts';
 
 /** The kernel's own loop (ip_vs_sh_reassign): who gets how many of the 256 buckets. */
 function bucketsOf(weights: readonly number[]): readonly number[] {
@@ -18,6 +18,18 @@ function bucketsOf(weights: readonly number[]): readonly number[] {
   }
   return buckets;
 }
+
+describe('weights that follow the load', () => {
+  for (const [scheduler, advised, expected] of [
+    ['wrr', 100, 10],
+    ['wrr', 4, 1],
+    ['wrr', 0, 0],
+    ['wlc', 137, 137],
+    ['sed', 1, 1],
+  ] as const)
+    it(`${advised} is ${expected} under ${scheduler}`, () =>
+      assert.equal(advisedKernelWeight(scheduler, advised), expected));
+});
 
 describe('kernel weights', () => {
   const scenarios: readonly (readonly [string, string, readonly number[], readonly number[]])[] = [

@@ -18,6 +18,7 @@ const ranks: Readonly<Record<string, number>> = {
   health: 2,
   manifests: 2,
   weight: 2,
+  load: 3,
   plan: 3,
   controller: 4,
   director: 4,

@@ -3,12 +3,11 @@ import { describe, it } from 'node:test';
 import { performance } from 'node:perf_hooks';
 import {
   createWeightController,
-  refuseDynamicWeights,
   weightReasons,
   type MetricSample,
   type WeightPolicy,
 } from '../../src/weight/index.ts';
-import { schedulerNames } from '../../src/api/index.ts';
+import { refuseDynamicWeights, schedulerNames, weightFollowingSchedulers } from '../../src/api/index.ts';
 import { Feed, type FedServer } from './feed.ts';
 
 const estimate: WeightPolicy = { type: 'CapacityEstimate' };
@@ -306,6 +305,7 @@ describe('schedulers', () => {
   it('that read weights as shares may follow the load; the others say what to use', () => {
     const suitable = schedulerNames.filter((name) => refuseDynamicWeights(name) === undefined);
     assert.deepEqual(suitable, ['wrr', 'wlc', 'sed', 'nq']);
+    assert.deepEqual([...weightFollowingSchedulers].toSorted(), suitable.toSorted());
     for (const name of schedulerNames) assert.match(refuseDynamicWeights(name) ?? `${name} use`, /use/);
   });
 
