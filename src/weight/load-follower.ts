@@ -33,14 +33,20 @@ export interface LoadFollowerOptions {
  * that a metric source can say leads outside the limits.
  */
 export class LoadFollower implements PolicyEngine {
-  readonly periodMs = 5000;
   readonly #options: LoadFollowerOptions;
   readonly #budget = new WriteBudget();
   #unit: WorkUnit = 'Completions';
   #firstStepMs: number | undefined;
+  /** Nobody said what the servers are worth, and no metrics have yet: backlogs are all there is to go by. */
+  #isUnknown = false;
 
   constructor(options: LoadFollowerOptions) {
     this.#options = options;
+  }
+
+  /** Milliseconds between two steps. The first completions can be counted after 4 s, and where nothing is known they matter. */
+  get periodMs(): number {
+    return this.#isUnknown ? unknownPeriodMs : usualPeriodMs;
   }
 
   step(pool: Pool, nowMs: number, elapsedMs: number): PolicyOutcome {
@@ -52,6 +58,7 @@ export class LoadFollower implements PolicyEngine {
     if (hasMetrics) takeMetrics(pool, nowMs, this.#unit);
     const freshness = judgeFreshness(members, nowMs, this.#firstStepMs);
     setRelatives(pool);
+    this.#isUnknown = !this.#options.isLeastConnection && isUnknown(pool, nowMs - this.#firstStepMs);
     const heardMs = Math.max(...members.map(({ connections }) => connections.lastReadingMs));
     const isHeard = nowMs - heardMs < deafAfterMs;
     if (isHeard) this.#setFactors(members, residences, elapsedMs);
@@ -82,11 +89,11 @@ export class LoadFollower implements PolicyEngine {
   }
 
   #setFactors(members: readonly Member[], residences: readonly Residence[], elapsedMs: number): void {
-    const pool = comparePool(residences);
+    const pool = comparePool(residences, { isUnknown: this.#isUnknown });
     const saturated = new Set<number>();
     // Connections that clients hold open say nothing about how busy a server is.
     const isBlind = pool === undefined || this.#unit !== 'Completions';
-    const steps = Math.min(3, elapsedMs / this.periodMs);
+    const steps = Math.min(3, elapsedMs / usualPeriodMs);
     for (const [index, member] of members.entries()) {
       const { trace } = member;
       const residence = residences[index];
@@ -135,6 +142,14 @@ export class LoadFollower implements PolicyEngine {
   }
 }
 
+/** At the start of a pool of which neither sizes nor metrics of most servers are known. */
+function isUnknown({ members, shares }: Pool, ageMs: number): boolean {
+  if (ageMs > longestUnknownMs || shares.origin === 'CpuLimits' || shares.origin === 'CpuRequests')
+    return false;
+  const known = members.filter(({ trace }) => trace.estimate !== undefined).length;
+  return known < members.length / 2;
+}
+
 /** Estimates are made relative; the servers of which nothing is known keep their part of the whole. */
 function setRelatives({ members, shares }: Pool): void {
   let estimates = 0;
@@ -162,6 +177,10 @@ function forgetFactors(members: readonly Member[]): void {
   }
 }
 
+const usualPeriodMs = 5000;
+const unknownPeriodMs = 4000;
+/** Metrics that come at all have come by then. */
+const longestUnknownMs = 40_000;
 const deafAfterMs = 15_000;
 /** Two limits, so that a pool between them does not learn everything anew each time it crosses. */
 const longLivedSeconds = 30;

@@ -32,19 +32,31 @@ export function measureResidence({ connections }: Member, nowMs: number): Reside
 }
 
 export interface PoolResidence {
-  /** The lower median, so that of two servers the one that is well is the measure. */
+  /** The lower median, so that of two servers the one that is well is the measure; less in an unknown pool. */
   readonly typicalMs: number;
   /** The lower quartile: servers with some to spare. */
   readonly shortMs: number;
 }
 
-export function comparePool(residences: readonly Residence[]): PoolResidence | undefined {
+/**
+ * What is usual in the pool.
+ * @param isUnknown the shares are a mere guess: then more than half of the servers may have a backlog at once, and their
+ *   median would pass for well. The fastest quarter is the measure instead. In a pool that is truly full, or whose shares
+ *   are right, that would blame chance.
+ */
+export function comparePool(
+  residences: readonly Residence[],
+  { isUnknown }: { readonly isUnknown: boolean },
+): PoolResidence | undefined {
   const sorted = residences
     .flatMap(({ residenceMs }) => (residenceMs === undefined ? [] : [residenceMs]))
     .toSorted((a, b) => a - b);
-  const typicalMs = sorted[Math.floor((sorted.length - 1) / 2)];
+  const medianMs = sorted[Math.floor((sorted.length - 1) / 2)];
   const shortMs = sorted[Math.floor((sorted.length - 1) / 4)];
-  return typicalMs === undefined || shortMs === undefined ? undefined : { typicalMs, shortMs };
+  if (medianMs === undefined || shortMs === undefined) return undefined;
+  // Of servers that were never seen busy, no time is known that the others could be compared with.
+  const isMeasure = isUnknown && shortMs > 0;
+  return { typicalMs: isMeasure ? Math.min(medianMs, mostOfShort * shortMs) : medianMs, shortMs };
 }
 
 /** Whether a server answers nearly as fast as the fastest quarter of the pool. */
@@ -52,6 +64,7 @@ export function hasSomeToSpare({ residenceMs }: Residence, { shortMs }: PoolResi
   return residenceMs !== undefined && residenceMs < 1.3 * shortMs;
 }
 
+const mostOfShort = 1.5;
 /** Recent first; further back only when too little happened. */
 const spansMs = [15_000, 30_000, 60_000];
 const shortestSpanMs = 4000;

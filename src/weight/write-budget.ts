@@ -3,7 +3,7 @@ import { isWorthWriting, wholeWeight } from './whole-weights.ts';
 
 /**
  * Which of the weights that moved are written now. Each write is an object in the API server, a netlink message on
- * every director and, under wrr, a return to the first server, so they are rationed: 1.15 a minute for each server in
+ * every director and, under wrr, a return to the first server, so they are rationed: 1.05 a minute for each server in
  * the long run. What a move is worth goes by how far it is and by how large the server is; the fewer writes are left, the
  * more a move must be worth, and the worthiest come first.
  *
@@ -37,9 +37,9 @@ export class WriteBudget {
   }
 }
 
-const perServerAndMinute = 1.15;
+const perServerAndMinute = 1.05;
 /** A pool of two or four must be able to answer to something that happens. */
 const leastPerMinute = 12;
-const startPerServer = 8;
+const startPerServer = 7;
 /** As much as a server of mean size that moves by a third. */
 const worthWhenEmpty = 0.3;
