@@ -20,6 +20,9 @@ export const directorStatusSchema = lenientFields({
   ...commonStatus({
     Ready: 'the kernel holds what the objects ask for',
     ForeignHands: 'another program changes what this director owns; there only while it is so',
+    DirectorIsolated:
+      'so much failed at once that the director takes itself for cut off, and holds its verdicts',
+    ChecksRunning: 'real servers that have a check are asked in time',
   }),
   version: words('a version', 64).optional().describe('Version of lvs-operator that runs there.'),
   nodeName: objectName('the name of a node').optional().describe('Node that the director runs on.'),
@@ -66,7 +69,9 @@ export const directorStatusSchema = lenientFields({
       realServer: words('a real server', 128).describe(
         'The real server that leaves it, such as 198.51.100.11:8080.',
       ),
-      reason: words('a word in CamelCase', 64).describe('Why it leaves: Removed, Drained or ServiceRemoved.'),
+      reason: words('a word in CamelCase', 64).describe(
+        'Why it leaves: Removed, Drained (by its object, or as it fails) or ServiceRemoved.',
+      ),
       active: count().describe('Connections that are open.'),
       inactive: count().describe('Connections that are closing, and flows without an end.'),
       since: timestamp().describe('When it began to leave.'),
@@ -77,6 +82,53 @@ export const directorStatusSchema = lenientFields({
   )
     .optional()
     .describe('Real servers that leave and still have connections. At most 200.'),
+  failing: list(
+    lenientFields({
+      service: words('a virtual service', 128).describe(
+        'The virtual service in the kernel, such as TCP 192.0.2.10:80.',
+      ),
+      realServer: words('a real server', 128).describe('The real server, such as 198.51.100.11:8080.'),
+      object: words('an object', 600).describe(
+        'The RealServer that it comes from; of a sorry server, the VirtualService.',
+      ),
+      reason: words('a word in CamelCase', 64).describe(
+        'How its last probe failed, such as ConnectTimeout; NotAskedYet, or Flapping.',
+      ),
+      since: timestamp().describe('When it went down.'),
+    }),
+    0,
+    maxDirectorExceptions,
+  )
+    .optional()
+    .describe('Real servers that get no new connections, as they fail their checks here. At most 200.'),
+  failingRealServers: list(
+    lenientFields({
+      object: words('an object', 600).describe('The RealServer.'),
+      failing: count().describe('Its addresses that fail here on one port at least.'),
+      total: count().describe('Its addresses that should take clients and are checked.'),
+    }),
+    0,
+    maxDirectorExceptions,
+  )
+    .optional()
+    .describe('RealServers of which not everything passes here. At most 200.'),
+  failingServices: list(
+    lenientFields({
+      object: words('an object', 600).describe('The VirtualService.'),
+      service: words('a virtual service', 128).describe(
+        'The virtual service in the kernel, such as TCP 192.0.2.10:80.',
+      ),
+      reason: words('a word in CamelCase', 64).describe(
+        'Degraded: enough are up. QuorumLost, SorryServer, HealthIgnored or NoneUp: not enough, and what follows.',
+      ),
+      up: count().describe('Its real servers that are up.'),
+      total: count().describe('Its real servers that should take clients.'),
+    }),
+    0,
+    maxDirectorExceptions,
+  )
+    .optional()
+    .describe('Virtual services that are not whole here. At most 200.'),
   refused: list(
     lenientFields({
       object: words('an object', 600).describe('The object, such as RealServer default/web.'),
@@ -97,6 +149,8 @@ export const directorStatusSchema = lenientFields({
     vips: count().describe('Virtual addresses that are bound here.'),
     releasing: count().describe('Virtual addresses that are being released, all of them.'),
     drains: count().describe('Real servers that are draining, all of them.'),
+    checked: count().optional().describe('Real servers that are checked, in each service that they serve.'),
+    failing: count().optional().describe('Real servers that fail their checks, all of them.'),
     refused: count().describe('Objects that are refused, all of them.'),
   })
     .optional()
@@ -105,6 +159,7 @@ export const directorStatusSchema = lenientFields({
 
 export type DirectorStatus = StatusOf<typeof directorStatusSchema>;
 export type DirectorDrain = DirectorStatus['drains'][number];
+export type DirectorTroubledService = DirectorStatus['failingServices'][number];
 export type DirectorRefusal = DirectorStatus['refused'][number];
 
 /** What is malformed or not there yet is absent; never throws. */

@@ -60,7 +60,12 @@ export { readAddressPoolStatus } from './address-pool-status.ts';
 export type { AddressPoolStatus, QuarantinedAddress } from './address-pool-status.ts';
 export type { DirectorResource, DirectorSpec } from './director.ts';
 export { maxDirectorExceptions, readDirectorStatus } from './director-status.ts';
-export type { DirectorDrain, DirectorRefusal, DirectorStatus } from './director-status.ts';
+export type {
+  DirectorDrain,
+  DirectorRefusal,
+  DirectorStatus,
+  DirectorTroubledService,
+} from './director-status.ts';
 export { isResourceList, parseResource, readObjectRef, resourceKinds } from './parse-resource.ts';
 export type { Resource, ResourceKind, ResourceResult } from './parse-resource.ts';
 export { defaultDirectorConfiguration, parseDirectorConfiguration } from './director-configuration.ts';

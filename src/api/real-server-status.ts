@@ -9,6 +9,7 @@ export const realServerStatusSchema = lenientFields({
     Ready: 'its VirtualService is served with these endpoints',
     Accepted: 'nothing in it is refused',
     ResolvedEndpoints: 'its addresses, pods or Service were found',
+    Healthy: 'every director sees all of its endpoints pass their checks; there only where it has one',
     Reconciling: 'work is going on; there only while it is',
     Stalled: 'nothing happens until a person corrects something; there only while it is so',
   }),
@@ -16,9 +17,15 @@ export const realServerStatusSchema = lenientFields({
     endpoints: count().describe('Endpoints that were found, whatever their phase.'),
     serving: count().describe('Endpoints that get new connections.'),
     draining: count().describe('Endpoints that only keep the connections they have.'),
+    failing: count().optional().describe('The most endpoints that one director sees failing their checks.'),
   })
     .optional()
     .describe('The endpoints, counted.'),
+  directorsHealthy: words('a share', 32)
+    .optional()
+    .describe(
+      'Directors that see all of its endpoints pass their checks, of all: "2/3". There only while one does not.',
+    ),
   endpointsReady: words('a share', 32)
     .optional()
     .describe('Endpoints that get new connections, of all: "2/3".'),
@@ -68,5 +75,8 @@ export function describeRealServerStatus(status: RealServerStatus): RealServerSt
   const { counts } = status;
   return counts === undefined
     ? status
-    : { ...status, endpointsReady: `${counts.serving}/${counts.endpoints}` };
+    : {
+        ...status,
+        endpointsReady: `${Math.max(0, counts.serving - (counts.failing ?? 0))}/${counts.endpoints}`,
+      };
 }

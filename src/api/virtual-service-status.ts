@@ -27,7 +27,8 @@ export const virtualServiceStatusSchema = lenientFields({
     Accepted: 'nothing in it is refused',
     AddressAssigned: 'it has all the virtual addresses that it asks for',
     Programmed: 'every director has taken in its present form',
-    RealServersAvailable: 'at least one real server gets new connections',
+    RealServersAvailable:
+      'at least one real server gets new connections, and as many as the quorum asks for pass their checks',
     WeightsFromLoad:
       'weights follow the load, and not only the weightPolicy; there only where it asks for that',
     Reconciling: 'work is going on; there only while it is',
@@ -58,6 +59,11 @@ export const virtualServiceStatusSchema = lenientFields({
     realServers: count().describe('Real servers behind the VirtualService, whatever their phase.'),
     serving: count().describe('Real servers that get new connections.'),
     draining: count().describe('Real servers that only keep the connections they have.'),
+    failing: count()
+      .optional()
+      .describe(
+        'The most real servers that one director sees failing their checks, on one port of one address.',
+      ),
     directors: count().describe('Directors that should serve the VirtualService.'),
     programmed: count().describe('Directors that have taken in its present form.'),
   })
@@ -103,7 +109,7 @@ export function describeVirtualServiceStatus(status: VirtualServiceStatus): Virt
     ...(counts === undefined
       ? {}
       : {
-          realServersReady: `${counts.serving}/${counts.realServers}`,
+          realServersReady: `${Math.max(0, counts.serving - (counts.failing ?? 0))}/${counts.realServers}`,
           directorsReady: `${counts.programmed}/${counts.directors}`,
         }),
   };

@@ -7,6 +7,7 @@ export function formatStatus(status: DirectorStatus, isRunning: boolean): string
     formatHead(status, isRunning),
     formatConditions(status),
     formatVirtualServices(status),
+    formatFailing(status),
     formatDrains(status),
     formatProblems(status),
   ];
@@ -40,13 +41,35 @@ function formatVirtualServices({ virtualServices, counts }: DirectorStatus): str
     service.addresses.join(',') || '-',
     service.ports.join(','),
     service.scheduler,
-    `${service.realServers.serving}${service.realServers.quiesced > 0 ? ` (+${service.realServers.quiesced} quiesced)` : ''}`,
+    formatRealServers(service),
     service.reason,
   ]);
   return (
     table(['VIRTUAL SERVICE', 'ADDRESSES', 'PORTS', 'SCHEDULER', 'REAL SERVERS', 'STATE'], rows) +
     more(rows.length, counts.virtualServices)
   );
+}
+
+function formatRealServers({
+  realServers: { serving, quiesced, failing },
+}: DirectorStatus['virtualServices'][number]): string {
+  const others = [
+    ...(failing > 0 ? [`${failing} failing`] : []),
+    ...(quiesced > 0 ? [`${quiesced} quiesced`] : []),
+  ];
+  return others.length === 0 ? `${serving}` : `${serving} (+${others.join(', ')})`;
+}
+
+function formatFailing({ failing, counts }: DirectorStatus): string {
+  if (failing.length === 0) return '';
+  const rows = failing.map(({ service, realServer, object, reason, since }) => [
+    realServer,
+    service,
+    object.replace(/^RealServer /, ''),
+    reason,
+    since,
+  ]);
+  return table(['FAILING', 'BEHIND', 'OBJECT', 'REASON', 'SINCE'], rows) + more(rows.length, counts.failing);
 }
 
 function formatDrains({ drains, counts }: DirectorStatus): string {

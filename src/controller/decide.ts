@@ -5,6 +5,8 @@ import type { EndpointCounts, RealServerSummary, Refusal } from '../plan/index.t
 import { describePools } from './address-pool-decision.ts';
 import type { AddressPoolDecision } from './address-pool-decision.ts';
 import type { ClusterView, Seen } from './cluster-view.ts';
+import { FleetHealth } from './fleet-health.ts';
+import type { ServiceHealth } from './fleet-health.ts';
 import { servesAlike } from './grant.ts';
 import type { Grant } from './grant.ts';
 import { compareVersions } from './live-directors.ts';
@@ -27,6 +29,8 @@ export interface VirtualServiceDecision {
   readonly warnings: readonly Refusal[];
   readonly endpoints: EndpointCounts;
   readonly programming: Programming;
+  /** Undefined: no director sees a real server failing. */
+  readonly health: ServiceHealth | undefined;
 }
 
 export interface Decisions {
@@ -34,6 +38,7 @@ export interface Decisions {
   readonly addressPools: ReadonlyMap<string, AddressPoolDecision>;
   /** What `plan` says of RealServers. A summary that says what the last one said is the same object. */
   readonly realServers: ReadonlyMap<ObjectKey, RealServerSummary>;
+  readonly health: FleetHealth;
   readonly memory: TermMemory;
   /** Wall-clock time at which another decision is due even if nothing happens; undefined: none. */
   readonly wakeAtMs: number | undefined;
@@ -52,6 +57,7 @@ export function decide(view: ClusterView, before: TermMemory, nowMs: number): De
   const next: TermMemory = { ...memory, allocations, records, quarantine };
 
   const fleet = new DirectorFleet(view.directors);
+  const health = new FleetHealth(view.directors);
   const versions = new NeededVersionsOfServices(view);
   const virtualServices = new Map<ObjectKey, VirtualServiceDecision>();
   for (const seen of view.virtualServices) {
@@ -66,6 +72,7 @@ export function decide(view: ClusterView, before: TermMemory, nowMs: number): De
       generation: object.metadata.generation,
       ...settlement,
       programming: fleet.ask({ object: `VirtualService ${key}`, needed, wasProgrammed }),
+      health: health.serviceOf(key),
     });
   }
   const isQuarantineNews = quarantine !== memory.quarantine;
@@ -73,6 +80,7 @@ export function decide(view: ClusterView, before: TermMemory, nowMs: number): De
     virtualServices,
     addressPools: describePools(view, next),
     realServers,
+    health,
     memory: next,
     // What has just been let go of may be free already, with nobody to report it.
     wakeAtMs: isQuarantineNews ? nowMs : next.horizon?.untilMs,

@@ -1,7 +1,13 @@
 import { readDirectorStatus } from '../api/index.ts';
-import type { DirectorRefusal, DirectorResource } from '../api/index.ts';
+import type {
+  DirectorRefusal,
+  DirectorResource,
+  DirectorStatus,
+  DirectorTroubledService,
+} from '../api/index.ts';
 import { isDirectorNode } from '../cluster/index.ts';
 import type { NodeRecord } from '../cluster/index.ts';
+import { worstOf } from './trouble-severity.ts';
 
 /** What the controller needs to know of a director that is there. */
 export interface LiveDirector {
@@ -16,6 +22,10 @@ export interface LiveDirector {
   readonly isReleasingCut: boolean;
   /** Virtual addresses that it has, claimed or not; undefined: unknown. */
   readonly boundVips: number | undefined;
+  /** VirtualServices that are not whole there by their checks, by `namespace/name`, each as its worst service is. */
+  readonly troubledServices: ReadonlyMap<string, DirectorTroubledService>;
+  /** Addresses that fail there, by RealServer (`namespace/name`). */
+  readonly troubledRealServers: ReadonlyMap<string, number>;
   /** Objects that it does not serve, or not as written, by `formatObjectRef`. */
   readonly refused: ReadonlyMap<string, DirectorRefusal>;
 }
@@ -54,7 +64,8 @@ type ReadDirector = Omit<LiveDirector, 'isServing'> & { readonly isRetired: bool
 function readDirector(director: DirectorResource): ReadDirector {
   const last = known.get(director);
   if (last !== undefined) return last;
-  const { programmedThrough, releasing, refused, counts, conditions } = readDirectorStatus(director);
+  const { programmedThrough, releasing, refused, counts, conditions, ...health } =
+    readDirectorStatus(director);
   const read: ReadDirector = {
     name: director.metadata.name,
     isRetired: conditions.some(({ type, reason }) => type === 'Ready' && reason === 'Retired'),
@@ -62,10 +73,34 @@ function readDirector(director: DirectorResource): ReadDirector {
     releasing: new Set<string>(releasing),
     isReleasingCut: (counts?.releasing ?? 0) > releasing.length,
     boundVips: counts && counts.vips + counts.releasing,
+    ...readHealth(health),
     refused: new Map(refused.map((refusal) => [refusal.object, refusal])),
   };
   known.set(director, read);
   return read;
+}
+
+function readHealth({
+  failingServices,
+  failingRealServers,
+}: Pick<DirectorStatus, 'failingServices' | 'failingRealServers'>): Pick<
+  LiveDirector,
+  'troubledServices' | 'troubledRealServers'
+> {
+  const services = new Map<string, DirectorTroubledService>();
+  for (const troubled of failingServices) {
+    const key = nameOf(troubled.object);
+    services.set(key, worstOf(services.get(key), troubled));
+  }
+  return {
+    troubledServices: services,
+    troubledRealServers: new Map(failingRealServers.map(({ object, failing }) => [nameOf(object), failing])),
+  };
+}
+
+/** `namespace/name` of an object that is told with its kind. */
+function nameOf(object: string): string {
+  return object.slice(object.indexOf(' ') + 1);
 }
 
 /** Whether a director has taken in what happened to objects of a kind up to that version. */

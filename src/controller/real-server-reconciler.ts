@@ -9,6 +9,7 @@ import type { Refusal } from '../plan/index.ts';
 import type { EndpointPolicy } from './endpoint-policy.ts';
 import type { EndpointStores } from './indexes.ts';
 import { computeRealServerStatus } from './real-server-status.ts';
+import type { RealServerStatusInput } from './real-server-status.ts';
 import { keysBehind, watchRealServerTriggers } from './real-server-triggers.ts';
 import { resolveEndpoints } from './resolve-endpoints.ts';
 import type { Resolution } from './resolve-endpoints.ts';
@@ -33,6 +34,8 @@ export interface RealServerReconcilerOptions {
   readonly policy: () => EndpointPolicy;
   /** What `plan` says of a RealServer (`namespace/name`); when it changes, that RealServer is to be reconciled. */
   readonly refusalsOf: (key: ObjectKey) => readonly Refusal[];
+  /** How directors see a RealServer; when it changes, that RealServer is to be reconciled. @default nobody tells */
+  readonly healthOf?: (key: ObjectKey) => Pick<RealServerStatusInput, 'health' | 'directors'>;
   /** Lists pods and EndpointSlices anew; resolves when both stores have taken in another complete list. */
   readonly relist: (signal: AbortSignal) => Promise<void>;
   /** Weights that follow the load; undefined: none do. */
@@ -343,6 +346,7 @@ export class RealServerReconciler {
       resolution,
       weights: weights?.weights,
       refusals: refusalsOf(key),
+      ...(this.#options.healthOf?.(key) ?? { health: undefined, directors: 0 }),
       lastConditions: memory.conditions,
       now: new Date(clock.wallMs()).toISOString().replace(/\.\d+Z$/, 'Z'),
     });

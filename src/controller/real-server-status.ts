@@ -8,6 +8,8 @@ import type {
   VirtualServiceResource,
 } from '../api/index.ts';
 import type { Refusal } from '../plan/index.ts';
+import type { RealServerHealth } from './fleet-health.ts';
+import { describeDirectors } from './live-directors.ts';
 import type { RefusedEndpoint, Resolution, ResolvedEndpoint } from './resolve-endpoints.ts';
 import type { EndpointWeight } from './weight-pool.ts';
 
@@ -19,6 +21,10 @@ export interface RealServerStatusInput {
   readonly weights?: ReadonlyMap<string, EndpointWeight> | undefined;
   /** What `plan` says of the object with the rest of the world in view. */
   readonly refusals: readonly Refusal[];
+  /** How the directors see it; undefined: none sees trouble. */
+  readonly health: RealServerHealth | undefined;
+  /** Directors that serve and have reported. */
+  readonly directors: number;
   /** Conditions that were written last, if that is newer than what the object has. */
   readonly lastConditions?: readonly Condition[] | undefined;
   /** RFC 3339 */
@@ -30,7 +36,7 @@ const mostEndpoints = 50;
 
 /** What became of a RealServer. Every sentence says what to do, or what is waited for. */
 export function computeRealServerStatus(input: RealServerStatusInput): RealServerStatus {
-  const { realServer, lastConditions, now } = input;
+  const { realServer, lastConditions, now, health, directors } = input;
   const { generation } = realServer.metadata;
   const found = sortOut(input);
   const accepted = judgeAcceptance(input);
@@ -39,6 +45,7 @@ export function computeRealServerStatus(input: RealServerStatusInput): RealServe
     verdict('Ready', judgeReadiness({ realServer, accepted, resolved, found }), generation),
     verdict('Accepted', accepted, generation),
     verdict('ResolvedEndpoints', resolved, generation),
+    ...judgeHealth(input).map((healthy) => verdict('Healthy', healthy, generation)),
   ];
   let conditions: readonly Condition[] = lastConditions ?? readRealServerStatus(realServer).conditions;
   for (const condition of verdicts) conditions = mergeCondition(conditions, condition, now);
@@ -50,7 +57,11 @@ export function computeRealServerStatus(input: RealServerStatusInput): RealServe
       endpoints: refused.length + draining.length + serving.length,
       serving: serving.length,
       draining: draining.length,
+      ...(health === undefined ? {} : { failing: health.failing }),
     },
+    ...(health === undefined
+      ? {}
+      : { directorsHealthy: `${directors - health.troubled.length}/${directors}` }),
     endpoints: [
       ...refused.slice(0, mostEndpoints).map(describeRefused),
       ...[...draining, ...serving].slice(0, mostEndpoints).map((one) => describeEndpoint(one, input.weights)),
@@ -122,6 +133,26 @@ function judgeResolution({ resolution }: RealServerStatusInput, { refused }: Fou
     return { holds: false, ...(absence ?? { reason: 'NoEndpoints', message: 'There are no endpoints.' }) };
   }
   return { holds: true, reason: 'Resolved', message: 'All endpoints are known.' };
+}
+
+/** Whether anybody asks it how it is. */
+function isChecked({ realServer, virtualService }: RealServerStatusInput): boolean {
+  const check = realServer.spec.healthCheck ?? virtualService?.spec.healthCheck;
+  return check !== undefined && check.none === undefined;
+}
+
+/** Empty: nobody asks, or nobody has told yet. */
+function judgeHealth(input: RealServerStatusInput): readonly Judgement[] {
+  const { health, directors } = input;
+  if (!isChecked(input) || directors === 0) return [];
+  if (health === undefined)
+    return [
+      { holds: true, reason: 'Passing', message: 'All endpoints pass their checks on every director.' },
+    ];
+  const message =
+    `Up to ${health.failing} endpoints fail their checks on ${describeDirectors(health.troubled)}; ` +
+    'status.failing of the Director says which and why.';
+  return [{ holds: false, reason: 'Failing', message }];
 }
 
 function judgeReadiness({

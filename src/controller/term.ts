@@ -175,6 +175,10 @@ export class Term {
       policy: () => this.#currentPolicy(),
       weights: this.#weights,
       refusalsOf: (key) => this.#decisions?.realServers.get(key)?.refusals ?? noRefusals,
+      healthOf: (key) => ({
+        health: this.#decisions?.health.realServerOf(key),
+        directors: this.#decisions?.health.directors ?? 0,
+      }),
       relist: (signal) => relist([kinds.pods, kinds.endpointSlices] as WatchedKind<unknown>[], signal),
       onStatus: (realServer, conditions) => {
         const { name, namespace, uid = '' } = realServer.metadata;
@@ -294,8 +298,22 @@ export class Term {
       const known = last?.realServers.get(key)?.refusals ?? noRefusals;
       if (known !== refusals && !isEqualJson(known, refusals)) this.#addRealServer(key);
     }
+    this.#enqueueByHealth(last, next);
     for (const [key, { refusals }] of last?.realServers ?? [])
       if (refusals.length > 0 && !next.realServers.has(key)) this.#addRealServer(key);
+  }
+
+  /** Of those that directors see otherwise than before; of all, when the first director reports or the last one goes. */
+  #enqueueByHealth(last: Decisions | undefined, next: Decisions): void {
+    const directors = next.health.directors;
+    const before = last?.health.directors ?? directors;
+    if ((before === 0) !== (directors === 0))
+      for (const key of this.#options.kinds.realServers.store.keys()) this.#addRealServer(key);
+    for (const [key, health] of next.health.realServers())
+      if (before !== directors || !isEqualJson(last?.health.realServerOf(key), health))
+        this.#addRealServer(key);
+    for (const key of last?.health.realServers().keys() ?? [])
+      if (next.health.realServerOf(key) === undefined) this.#addRealServer(key);
   }
 
   #currentPolicy(): EndpointPolicy {

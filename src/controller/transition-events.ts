@@ -37,6 +37,8 @@ function describeTurn(condition: Condition, last: Condition | undefined): readon
       if (isTrue) return [{ type: 'Normal', reason, action: 'Program', note }];
       return isWaiting(reason) ? [] : [{ type: 'Warning', reason, action: 'Program', note }];
     case 'RealServersAvailable':
+      if (isTrue && isTroubled(reason))
+        return [{ type: 'Warning', reason: 'RealServersFailing', action: 'Check', note }];
       if (isTrue) return [{ type: 'Normal', reason: 'RealServersAvailable', action: 'Resolve', note }];
       // Who never had any is just being made.
       return last?.status === 'True'
@@ -47,6 +49,11 @@ function describeTurn(condition: Condition, last: Condition | undefined): readon
     default:
       return [];
   }
+}
+
+/** Clients are served, and not by all that should serve them. */
+function isTroubled(reason: string): boolean {
+  return reason === 'Degraded' || reason === 'HealthIgnored';
 }
 
 function isWaiting(reason: string): boolean {

@@ -4,6 +4,7 @@ import { directorLabel } from '../cluster/index.ts';
 import type { WeightVerdict } from '../weight/index.ts';
 import { mergeConditions } from './conditions.ts';
 import type { VirtualServiceDecision } from './decide.ts';
+import { describeServiceHealth } from './fleet-health.ts';
 import { describeDirectors } from './live-directors.ts';
 import type { ProgrammingVerdict } from './programming.ts';
 
@@ -19,7 +20,7 @@ export function virtualServiceStatus(
   now: string,
   weights?: WeightVerdict | 'unknown',
 ): VirtualServiceStatus {
-  const { generation, grant, endpoints, programming } = decision;
+  const { generation, grant, endpoints, programming, health } = decision;
   const observed = generation === undefined ? {} : { observedGeneration: generation };
   const verdicts = [...virtualServiceVerdicts(decision), ...weightVerdicts(weights, stored.conditions)].map(
     (verdict) => ({ ...verdict, ...observed }),
@@ -29,7 +30,12 @@ export function virtualServiceStatus(
     conditions: mergeConditions(stored.conditions, verdicts, now),
     addresses: grant?.addresses ?? [],
     ports: grant?.ports ?? [],
-    counts: { ...endpoints, directors: programming.directors, programmed: programming.programmed },
+    counts: {
+      ...endpoints,
+      failing: health?.failing ?? 0,
+      directors: programming.directors,
+      programmed: programming.programmed,
+    },
   });
 }
 
@@ -128,9 +134,19 @@ function describeProgramming(verdict: ProgrammingVerdict): Omit<Verdict, 'type'>
   }
 }
 
-function realServersAvailable({ endpoints, warnings }: VirtualServiceDecision): Verdict {
+function realServersAvailable({ endpoints, warnings, health }: VirtualServiceDecision): Verdict {
   const type = 'RealServersAvailable';
   const { realServers, serving } = endpoints;
+  if (serving > 0 && health !== undefined) {
+    // Whoever comes to such a director meets it, whatever the others do.
+    const isServed = ['Degraded', 'HealthIgnored'].includes(health.worst.reason);
+    return {
+      type,
+      status: isServed ? 'True' : 'False',
+      reason: health.worst.reason,
+      message: describeServiceHealth(health),
+    };
+  }
   if (serving > 0) {
     const other = warnings.filter(({ reason }) => reason !== 'PoolShrunk').map(({ message }) => message);
     return {

@@ -3,20 +3,20 @@ import type { DirectorConfiguration } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
 import type { PacketRules } from '../link/index.ts';
-import { computeChanges, computeDesiredState, noHealthMemory } from '../plan/index.ts';
+import { computeChanges, computeDesiredState } from '../plan/index.ts';
 import type {
   ChangePlan,
   ClusterFacts,
   DesiredState,
   DirectorFacts,
-  HealthMemory,
   HeldRemoval,
   Refusal,
 } from '../plan/index.ts';
 import { applyChanges, formatChangeKey, logFailures } from './apply.ts';
 import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
-import type { DirectorHealth } from './director-health.ts';
+import { noHealth } from './director-health.ts';
+import type { DirectorHealth, HealthState } from './director-health.ts';
 import { computeFacts } from './facts.ts';
 import { computeFirstGoal } from './first-goal.ts';
 import { ForeignHandsWatch } from './foreign-hands-watch.ts';
@@ -28,6 +28,7 @@ import { massRemovalPolicy, noMassRemoval } from './mass-removal-policy.ts';
 import { RetryGate } from './retry-gate.ts';
 import { SchedulerCatalogue } from './scheduler-catalogue.ts';
 import type { StatusBoard } from './status-board.ts';
+import { UplinkWatch } from './uplink-watch.ts';
 import type { BoardInput } from './status-parts.ts';
 
 export interface DirectorAgentOptions {
@@ -58,6 +59,7 @@ export class DirectorAgent {
   readonly #gate = new RetryGate();
   readonly #schedulers: SchedulerCatalogue;
   readonly #foreignHands: ForeignHandsWatch;
+  readonly #uplinks = new UplinkWatch();
   #ledger: Ledger;
   #held: HeldRemoval | undefined;
   #desired: DesiredState | undefined;
@@ -76,7 +78,7 @@ export class DirectorAgent {
     | {
         readonly view: DesiredView;
         readonly desired: DesiredState;
-        readonly health: HealthMemory;
+        readonly health: HealthState;
         readonly hostVersion: number;
         /** Undefined: for good. */
         readonly untilMs: number | undefined;
@@ -335,7 +337,7 @@ export class DirectorAgent {
   #isQuiet(round: {
     readonly view: DesiredView;
     readonly desired: DesiredState;
-    readonly health: HealthMemory;
+    readonly health: HealthState;
     readonly hasCounted: boolean;
   }): boolean {
     const last = this.#settled;
@@ -360,10 +362,14 @@ export class DirectorAgent {
   }
 
   /** The goal as the kernel should have it, now that some servers do not answer. */
-  #judge(wanted: DesiredState, state: HostState): { desired: DesiredState; health: HealthMemory } {
+  #judge(wanted: DesiredState, state: HostState): { desired: DesiredState; health: HealthState } {
     const { health, clock } = this.#options;
-    if (health === undefined) return { desired: wanted, health: noHealthMemory };
-    const judged = health.judge(wanted, state.table, false);
+    if (health === undefined) return { desired: wanted, health: noHealth };
+    const judged = health.judge(
+      wanted,
+      state.table,
+      this.#uplinks.areAllDown(state.links, this.#facts?.facts.uplinks ?? []),
+    );
     this.#healthWakeAtMs = judged.wakeInMs === undefined ? undefined : clock.wallMs() + judged.wakeInMs;
     return judged;
   }

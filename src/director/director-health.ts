@@ -1,6 +1,5 @@
-import type { Logger, Timers } from '../base/index.ts';
+import type { Clock, Logger, Timers } from '../base/index.ts';
 import { Checker, sharedNowMs, startProbeWorker } from '../health/index.ts';
-import type { ProberHealth } from '../health/index.ts';
 import type { IpvsTable } from '../ipvs/index.ts';
 import {
   applyHealth,
@@ -14,10 +13,21 @@ import type { CheckedServer, DesiredState, HealthMemory } from '../plan/index.ts
 /** What health makes of a goal. */
 export interface HealthyGoal {
   readonly desired: DesiredState;
-  readonly health: HealthMemory;
+  readonly health: HealthState;
   /** Until time alone changes it; undefined: it does not. */
   readonly wakeInMs: number | undefined;
 }
+
+/** What there is to tell of health; the same object while it is the same. */
+export interface HealthState {
+  readonly memory: HealthMemory;
+  /** Real servers are not asked in time: the prober hangs or is starved, and its verdicts are old. */
+  readonly isProberLate: boolean;
+  /** Wall clock less the clock of the verdicts. */
+  readonly clockOffsetMs: number;
+}
+
+export const noHealth: HealthState = { memory: noHealthMemory, isProberLate: false, clockOffsetMs: 0 };
 
 /** What gives verdicts. */
 export type Verdicts = Pick<Checker, 'setChecks' | 'verdictOf' | 'proberHealth' | 'close'>;
@@ -26,14 +36,18 @@ export interface DirectorHealthOptions {
   readonly verdicts: Verdicts;
   /** Of the clock of the verdicts. */
   readonly nowMs: () => number;
+  readonly wallMs: () => number;
 }
+
+const latenessIntervalMs = 1000;
 
 /** Looks at a pass from the side of health: which real servers are to be asked, and what their answers change. */
 export class DirectorHealth {
   readonly #options: DirectorHealthOptions;
   #checked: readonly CheckedServer[] = [];
   #services: DesiredState['services'] | undefined;
-  #memory: HealthMemory = noHealthMemory;
+  #state: HealthState = noHealth;
+  #lateness = { atMs: Number.NEGATIVE_INFINITY, isLate: false };
 
   constructor(options: DirectorHealthOptions) {
     this.#options = options;
@@ -45,7 +59,7 @@ export class DirectorHealth {
    * @param table what the kernel has, from which a server that is not known yet takes its first verdict
    */
   judge(desired: DesiredState, table: IpvsTable, isUplinkDown: boolean): HealthyGoal {
-    const { verdicts, nowMs } = this.#options;
+    const { verdicts, nowMs, wallMs } = this.#options;
     this.#ask(desired.services, table);
     const now = nowMs();
     const answer = applyHealth({
@@ -55,24 +69,25 @@ export class DirectorHealth {
         weightOf: (service, server) => table.get(service)?.realServers.get(server)?.config.weight,
         isUplinkDown,
       },
-      memory: this.#memory,
+      memory: this.#state.memory,
       nowMs: now,
     });
-    this.#memory = answer.memory;
+    const { memory } = answer;
+    const isProberLate = this.#isProberLate(now);
+    if (memory !== this.#state.memory || isProberLate !== this.#state.isProberLate)
+      this.#state = { memory, isProberLate, clockOffsetMs: wallMs() - now };
     return {
       desired: answer.desired,
-      health: answer.memory,
+      health: this.#state,
       wakeInMs: answer.wakeAtMs === undefined ? undefined : Math.max(0, answer.wakeAtMs - now),
     };
   }
 
-  /** How long ago something was, of the clock of the verdicts. */
-  ageMs(sinceMs: number): number {
-    return this.#options.nowMs() - sinceMs;
-  }
-
-  proberHealth(): ProberHealth {
-    return this.#options.verdicts.proberHealth();
+  /** Looked at once a second: it goes through all probes. */
+  #isProberLate(nowMs: number): boolean {
+    if (nowMs - this.#lateness.atMs >= latenessIntervalMs)
+      this.#lateness = { atMs: nowMs, isLate: this.#options.verdicts.proberHealth().overdue > 0 };
+    return this.#lateness.isLate;
   }
 
   async close(): Promise<void> {
@@ -92,10 +107,12 @@ export class DirectorHealth {
 
 /** With a prober of its own, whose thread starts with the first check. */
 export function openDirectorHealth(options: {
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
   readonly onVerdicts: () => void;
 }): DirectorHealth {
   const checker = new Checker({ ...options, nowMs: sharedNowMs, startWorker: startProbeWorker });
-  return new DirectorHealth({ verdicts: checker, nowMs: sharedNowMs });
+  const { clock } = options;
+  return new DirectorHealth({ verdicts: checker, nowMs: sharedNowMs, wallMs: () => clock.wallMs() });
 }

@@ -11,7 +11,14 @@ import type { DesiredState } from '../plan/index.ts';
 import type { ChangeFailure } from './apply.ts';
 import type { ObservedVersions } from './desired-source.ts';
 import type { KernelFacts } from './host.ts';
-import { collectProblems, countRealServers, describeDrains } from './status-parts.ts';
+import { isWorse } from './health-words.ts';
+import {
+  collectProblems,
+  countRealServers,
+  describeDrains,
+  describeFailing,
+  summarizeHealth,
+} from './status-parts.ts';
 import type { BoardInput } from './status-parts.ts';
 import { formatTime } from './status.ts';
 import type { DirectorCondition } from './status.ts';
@@ -57,6 +64,7 @@ export function computeDirectorReport(input: ReportInput): DirectorReport {
     programmedThrough: programmedThrough(input),
     releasing: releasing.slice(0, maxDirectorExceptions),
     drains: describeDrains(round),
+    ...describeTroubles(round),
     refused: refused.slice(0, maxDirectorExceptions),
     counts: {
       virtualServices: desired.accepted.virtualServices.length,
@@ -65,8 +73,25 @@ export function computeDirectorReport(input: ReportInput): DirectorReport {
       vips: new Set(desired.vips.map(({ vip }) => vip)).size,
       releasing: releasing.length,
       drains: ledger.drains.length,
+      checked: summarizeHealth(round).checked,
+      failing: summarizeHealth(round).failing.length,
       refused: refused.length,
     },
+  };
+}
+
+/** The worst services first: the list may not hold all. */
+function describeTroubles(
+  round: BoardInput,
+): Pick<DirectorReport, 'failing' | 'failingRealServers' | 'failingServices'> {
+  const { services, realServers } = summarizeHealth(round);
+  return {
+    failing: describeFailing(round),
+    failingRealServers: realServers.slice(0, maxDirectorExceptions),
+    failingServices: services
+      .toSorted((a, b) => Number(isWorse(b, a)) - Number(isWorse(a, b)))
+      .slice(0, maxDirectorExceptions)
+      .map(({ trouble, ...service }) => ({ ...service, reason: trouble })),
   };
 }
 
@@ -88,6 +113,9 @@ export function retiredReport(identity: DirectorIdentity, nowMs: number): Direct
     ],
     releasing: [],
     drains: [],
+    failing: [],
+    failingRealServers: [],
+    failingServices: [],
     refused: [],
     counts: {
       virtualServices: 0,
@@ -96,6 +124,8 @@ export function retiredReport(identity: DirectorIdentity, nowMs: number): Direct
       vips: 0,
       releasing: 0,
       drains: 0,
+      checked: 0,
+      failing: 0,
       refused: 0,
     },
   };

@@ -5,7 +5,11 @@ import type { Clock, Logger } from '../base/index.ts';
 import { connectCluster } from '../cluster/index.ts';
 import type { ConnectClusterOptions } from '../cluster/index.ts';
 import { openManifestFolder } from '../manifests/index.ts';
-import { computeChanges, formatPlan } from '../plan/index.ts';
+import { firstVerdict } from '../health/index.ts';
+import type { IpvsTable } from '../ipvs/index.ts';
+import { computeChanges, describeChecks, formatPlan, listCheckedServers } from '../plan/index.ts';
+import type { DesiredState } from '../plan/index.ts';
+import { DirectorHealth } from './director-health.ts';
 import { clusterKindList, watchClusterKinds } from './cluster-kinds.ts';
 import type { DesiredSource } from './desired-source.ts';
 import { computeFacts } from './facts.ts';
@@ -117,9 +121,10 @@ function previewChanges(source: DesiredSource, lastGood: LastGoodStore, options:
       cluster: view.cluster?.facts,
     });
     const desired = computeFirstGoal({ ...view.resources, facts, allocations: ledger.allocations }, lastGood);
+    const healthy = judgeByKernel(desired, host.state.table, clock);
     host.observeSysctls(desired.sysctls, true);
     const plan = computeChanges({
-      desired,
+      desired: healthy,
       observed: host.state,
       ownedServices: new Set(ledger.services),
       ownedVips: ledger.vips,
@@ -146,4 +151,22 @@ function previewChanges(source: DesiredSource, lastGood: LastGoodStore, options:
     host.close();
     source.close();
   }
+}
+
+/** As a director does in its first pass: what the kernel has is all that is known of the health of real servers. */
+function judgeByKernel(desired: DesiredState, table: IpvsTable, clock: Clock): DesiredState {
+  const wallMs = () => clock.wallMs();
+  const checks = describeChecks(listCheckedServers(desired.services), table, true);
+  const verdicts = new Map(checks.map(({ id, beginning }) => [id, firstVerdict(beginning, wallMs())]));
+  const health = new DirectorHealth({
+    verdicts: {
+      setChecks: () => {},
+      verdictOf: (id) => verdicts.get(id),
+      proberHealth: () => ({ probes: 0, overdue: 0, oldestAgeMs: 0, restarts: 0 }),
+      close: async () => {},
+    },
+    nowMs: wallMs,
+    wallMs,
+  });
+  return health.judge(desired, table, false).desired;
 }

@@ -79,6 +79,7 @@ export function openServing(options: ServingOptions): Serving {
       ...options.board,
     });
     const health = openDirectorHealth({
+      clock,
       timers: options.timers,
       logger,
       onVerdicts: () => agent.wake(),

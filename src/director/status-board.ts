@@ -3,10 +3,18 @@ import type { ConditionVerdict, ObjectRef, VirtualServiceResource } from '../api
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock } from '../base/index.ts';
 import { isRepair, witnessFlag } from '../plan/index.ts';
+import type { TroubledService } from '../plan/index.ts';
+import { describeTrouble, isWorse } from './health-words.ts';
 import type { ChangeFailure } from './apply.ts';
 import type { HostState, KernelFacts } from './host.ts';
 import type { Ledger } from './ledger.ts';
-import { collectProblems, countRealServers, describeDrains } from './status-parts.ts';
+import {
+  collectProblems,
+  countRealServers,
+  describeDrains,
+  describeFailing,
+  summarizeHealth,
+} from './status-parts.ts';
 import type { BoardInput } from './status-parts.ts';
 import { formatTime, listCap } from './status.ts';
 import type {
@@ -151,6 +159,7 @@ export class StatusBoard {
     } else this.#set('Programmed', 'True', 'TableEqualsGoal', 'The kernel table equals the goal.');
     if (foreignHands !== undefined) this.#set('ForeignHands', 'True', 'TableContested', foreignHands);
     else this.#set('ForeignHands', 'False', 'Alone', 'Nobody else changes what is ours.');
+    this.#setHealth(input);
     const { answersForObjects = true } = this.#options;
     const areObjectsServed = !answersForObjects || (errors === 0 && refused === 0);
     const isReady = failed.length === 0 && areObjectsServed && view.isComplete && held === undefined;
@@ -162,6 +171,28 @@ export class StatusBoard {
         'Incomplete',
         'Something is not served; the other conditions and the problems say what.',
       );
+  }
+
+  #setHealth(input: BoardInput): void {
+    const { memory, isProberLate } = input.health;
+    if (memory.isIsolated) {
+      this.#set(
+        'DirectorIsolated',
+        'True',
+        'MostServersFail',
+        'Most real servers of most services stopped answering at once, or no uplink is up: this director is rather cut ' +
+          'off than they are all down. It holds its verdicts until they answer again.',
+      );
+    } else this.#set('DirectorIsolated', 'False', 'Connected', 'Real servers are judged by their answers.');
+    if (isProberLate) {
+      this.#set(
+        'ChecksRunning',
+        'False',
+        'ProbesLate',
+        'Real servers are not asked in time, so what is known of them is old. The prober is started again if it hangs; ' +
+          'see whether this host has CPU to spare.',
+      );
+    } else this.#set('ChecksRunning', 'True', 'InTime', 'Real servers that have a check are asked in time.');
   }
 
   #setPart(type: SetArguments[0], failure: ChangeFailure | undefined, good: string): void {
@@ -185,6 +216,7 @@ export class StatusBoard {
       source: view.status,
       virtualServices: listed.map((resource) => describeVirtualService(resource, byOwner)),
       drains: describeDrains(input),
+      failing: describeFailing(input),
       problems: problems.slice(0, listCap),
       held:
         held === undefined
@@ -199,6 +231,8 @@ export class StatusBoard {
         services: desired.services.size,
         realServers: countRealServers(desired),
         drains: ledger.drains.length,
+        checked: summarizeHealth(input).checked,
+        failing: summarizeHealth(input).failing.length,
         problems: problems.length,
         foreignServices: countForeign(host, ledger),
       },
@@ -219,17 +253,26 @@ interface OwnedParts {
   readonly addresses: Set<string>;
   serving: number;
   quiesced: number;
+  failing: number;
+  trouble: TroubledService | undefined;
   problem: { readonly reason: string; readonly message: string } | undefined;
 }
 
 function gatherOwnedParts(
-  { desired, failures }: BoardInput,
+  { desired, failures, health }: BoardInput,
   listed: readonly VirtualServiceResource[],
 ): ReadonlyMap<string, OwnedParts> {
   const byOwner = new Map<string, OwnedParts>(
     listed.map((resource) => [
       formatObjectRef(objectRefOf(resource)),
-      { addresses: new Set(), serving: 0, quiesced: 0, problem: undefined },
+      {
+        addresses: new Set(),
+        serving: 0,
+        quiesced: 0,
+        failing: 0,
+        trouble: undefined,
+        problem: undefined,
+      },
     ]),
   );
   const vipOfMark = new Map(Object.values(desired.allocations.marks).map(({ mark, vip }) => [mark, vip]));
@@ -239,9 +282,16 @@ function gatherOwnedParts(
     const vip = service.key.kind === 'address' ? service.key.vip : vipOfMark.get(service.key.mark);
     if (vip !== undefined) parts.addresses.add(vip);
     for (const realServer of service.realServers.values()) {
+      if (realServer.isSorry) continue;
       if (realServer.config.weight > 0) parts.serving++;
       else parts.quiesced++;
     }
+  }
+  for (const troubled of summarizeHealth({ health }).services) {
+    const parts = byOwner.get(troubled.object);
+    if (parts === undefined) continue;
+    parts.failing += troubled.total - troubled.up;
+    if (parts.trouble === undefined || isWorse(troubled, parts.trouble)) parts.trouble = troubled;
   }
   for (const { object, severity, reason, message } of desired.refusals) {
     const parts = severity === 'error' ? byOwner.get(formatObjectRef(object)) : undefined;
@@ -264,6 +314,7 @@ function describeVirtualService(
   const serving = parts?.serving ?? 0;
   const { reason, message } =
     parts?.problem ??
+    describeTrouble(parts?.trouble) ??
     (serving === 0
       ? { reason: 'NoRealServers', message: 'No real server takes new connections.' }
       : { reason: 'Serving', message: '' });
@@ -274,10 +325,15 @@ function describeVirtualService(
       (port) => `${port.port}${port.endPort === undefined ? '' : `-${port.endPort}`}/${port.protocol}`,
     ),
     scheduler: resource.spec.scheduler,
-    ready: reason === 'Serving',
+    ready: reason === 'Serving' || reason === 'Degraded' || reason === 'HealthIgnored',
     reason,
     message,
-    realServers: { serving, quiesced: parts?.quiesced ?? 0 },
+    realServers: {
+      serving,
+      // Those that fail have no weight either, and are told apart.
+      quiesced: Math.max(0, (parts?.quiesced ?? 0) - (parts?.failing ?? 0)),
+      failing: parts?.failing ?? 0,
+    },
   };
 }
 

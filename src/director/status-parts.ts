@@ -1,19 +1,21 @@
 import { formatObjectRef } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { LvsError } from '../base/index.ts';
-import type { DesiredState, HealthMemory, HeldRemoval } from '../plan/index.ts';
+import { describeHealth } from '../plan/index.ts';
+import type { DesiredState, HealthSummary, HeldRemoval } from '../plan/index.ts';
 import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
+import type { HealthState } from './director-health.ts';
 import type { HostState } from './host.ts';
 import type { Ledger } from './ledger.ts';
 import { formatTime, listCap } from './status.ts';
-import type { DrainStatus, ProblemStatus } from './status.ts';
+import type { DrainStatus, FailingStatus, ProblemStatus } from './status.ts';
 
 /** What a round found and left behind: all that a status is made of. */
 export interface BoardInput {
   readonly view: DesiredView;
   readonly desired: DesiredState;
-  readonly health: HealthMemory;
+  readonly health: HealthState;
   readonly host: HostState;
   readonly ledger: Ledger;
   readonly held: HeldRemoval | undefined;
@@ -58,6 +60,29 @@ export function describeDrains({ ledger, host }: BoardInput): readonly DrainStat
       deadline: formatTime(drain.deadlineMs),
     };
   });
+}
+
+const summaries = new WeakMap<HealthState, HealthSummary>();
+
+/** Health as exceptions; what is told twice is computed once. */
+export function summarizeHealth({ health }: Pick<BoardInput, 'health'>): HealthSummary {
+  let summary = summaries.get(health);
+  if (summary === undefined) summaries.set(health, (summary = describeHealth(health.memory)));
+  return summary;
+}
+
+/** Real servers that fail, at most `listCap` of them, those that have failed longest first. */
+export function describeFailing({ health }: Pick<BoardInput, 'health'>): readonly FailingStatus[] {
+  const { failing } = summarizeHealth({ health });
+  const first =
+    failing.length <= listCap ? failing : failing.toSorted((a, b) => a.sinceMs - b.sinceMs).slice(0, listCap);
+  return first.map(({ service, realServer, object, reason, sinceMs }) => ({
+    service,
+    realServer,
+    object,
+    reason,
+    since: formatTime(sinceMs + health.clockOffsetMs),
+  }));
 }
 
 export function countRealServers(desired: DesiredState): number {

@@ -19,6 +19,7 @@ export interface DirectorStatus {
   readonly source: SourceStatus;
   readonly virtualServices: readonly VirtualServiceStatus[];
   readonly drains: readonly DrainStatus[];
+  readonly failing: readonly FailingStatus[];
   readonly problems: readonly ProblemStatus[];
   readonly held: HeldStatus | undefined;
   readonly counts: StatusCounts;
@@ -42,7 +43,11 @@ export type DirectorConditionType =
   /** The state directory takes writes. */
   | 'LedgerWritten'
   /** Another program changes what is ours. */
-  | 'ForeignHands';
+  | 'ForeignHands'
+  /** So much failed at once that this director takes itself for cut off, and holds its verdicts. */
+  | 'DirectorIsolated'
+  /** Real servers are asked in time. */
+  | 'ChecksRunning';
 
 export type DirectorCondition = Condition<DirectorConditionType>;
 
@@ -64,7 +69,7 @@ export interface VirtualServiceStatus {
   /** Stable CamelCase reason: `Serving`, `NoRealServers`, or that of a refusal. */
   readonly reason: string;
   readonly message: string;
-  readonly realServers: { readonly serving: number; readonly quiesced: number };
+  readonly realServers: { readonly serving: number; readonly quiesced: number; readonly failing: number };
 }
 
 export interface DrainStatus {
@@ -76,6 +81,17 @@ export interface DrainStatus {
   /** RFC 3339. */
   readonly since: string;
   readonly deadline: string;
+}
+
+/** A real server that should take clients and does not, as it fails its check. */
+export interface FailingStatus {
+  readonly service: string;
+  readonly realServer: string;
+  /** `RealServer namespace/name`; of a sorry server, its VirtualService. */
+  readonly object: string;
+  readonly reason: string;
+  /** RFC 3339. */
+  readonly since: string;
 }
 
 export interface ProblemStatus {
@@ -98,6 +114,8 @@ export interface StatusCounts {
   readonly services: number;
   readonly realServers: number;
   readonly drains: number;
+  readonly checked: number;
+  readonly failing: number;
   readonly problems: number;
   readonly foreignServices: number;
 }

@@ -31,6 +31,7 @@ export const IFLA_INFO_KIND = 1;
 // include/uapi/linux/if.h: enum net_device_flags
 export const IFF_UP = 0x1;
 export const IFF_LOOPBACK = 0x8;
+export const IFF_RUNNING = 0x40;
 export const IFF_NOARP = 0x80;
 
 // include/uapi/linux/if_addr.h

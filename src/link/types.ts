@@ -65,6 +65,8 @@ export interface ObservedLink {
   readonly kind: string | undefined;
   readonly mtu: number;
   readonly isUp: boolean;
+  /** Its lower end is there: a cable, a peer. */
+  readonly hasCarrier: boolean;
   readonly isLoopback: boolean;
   /** False on loopback and NOARP devices, where nothing is to be announced. */
   readonly hasArp: boolean;

@@ -26,6 +26,14 @@ export { compilePools } from './pools.ts';
 export type { Pools } from './pools.ts';
 export { advisedKernelWeight, advisedWeightUnit, kernelWeights } from './kernel-weight.ts';
 export { applyHealth, noHealthMemory } from './apply-health.ts';
+export { describeHealth } from './describe-health.ts';
+export type {
+  FailingServer,
+  HealthSummary,
+  ServiceTrouble,
+  TroubledRealServer,
+  TroubledService,
+} from './describe-health.ts';
 export { describeChecks, isSameChecks, listCheckedServers } from './health-checks.ts';
 export type { CheckedServer } from './health-checks.ts';
 export type { HealthMemory, HealthPolicy, HealthView, ServerHealth, ServiceHealth } from './health-types.ts';

@@ -68,6 +68,9 @@ const directorStatus: DirectorStatus = {
     addressPools: '7',
   },
   releasing: [],
+  failing: [],
+  failingRealServers: [],
+  failingServices: [],
   drains: [
     {
       service: 'TCP 192.0.2.10:80',

@@ -20,9 +20,19 @@ function statusOf(change: Partial<DirectorStatus> = {}): DirectorStatus {
     source: { description: 'folder examples', listNumber: 7, isComplete: true, readAt: instant },
     virtualServices: [],
     drains: [],
+    failing: [],
     problems: [],
     held: undefined,
-    counts: { virtualServices: 0, services: 0, realServers: 0, drains: 0, problems: 0, foreignServices: 0 },
+    counts: {
+      virtualServices: 0,
+      services: 0,
+      realServers: 0,
+      drains: 0,
+      checked: 0,
+      failing: 0,
+      problems: 0,
+      foreignServices: 0,
+    },
     counters: { passes: 1, changes: 2, driftRepairs: 3, refusedOperations: 4 },
     ...change,
   };
@@ -36,7 +46,7 @@ const web: DirectorStatus['virtualServices'][number] = {
   ready: true,
   reason: 'Serving',
   message: '',
-  realServers: { serving: 3, quiesced: 1 },
+  realServers: { serving: 3, quiesced: 1, failing: 0 },
 };
 
 async function show(status: DirectorStatus, ...flags: readonly string[]) {
@@ -59,6 +69,29 @@ describe('status', { concurrency: 2 }, () => {
     );
     assert.match(stdout, /^ {2}… and 1 more$/m);
     assert.doesNotMatch(stdout, /undefined|Problems/);
+  });
+
+  it('lists who fails, since when, and why', async () => {
+    const { stdout } = await show(
+      statusOf({
+        virtualServices: [
+          { ...web, reason: 'Degraded', realServers: { serving: 2, quiesced: 1, failing: 1 } },
+        ],
+        failing: [
+          {
+            service: 'TCP 192.0.2.10:80',
+            realServer: '198.51.100.11:80',
+            object: 'RealServer shop/web-1',
+            reason: 'ConnectTimeout',
+            since: instant,
+          },
+        ],
+        counts: { ...statusOf().counts, virtualServices: 1, failing: 3 },
+      }),
+    );
+    assert.match(stdout, / 2 \(\+1 failing, 1 quiesced\) +Degraded$/m);
+    assert.match(stdout, /^198\.51\.100\.11:80 +TCP 192\.0\.2\.10:80 +shop\/web-1 +ConnectTimeout +2026-01/m);
+    assert.match(stdout, /^ {2}… and 2 more$/m);
   });
 
   it('says when the director has ended, and what it left', async () => {

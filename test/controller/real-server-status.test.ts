@@ -45,6 +45,8 @@ function statusOf({ endpoints = [], resolution, ...given }: Given) {
     realServer: subject,
     virtualService: virtualService(),
     refusals: [],
+    health: undefined,
+    directors: 0,
     now,
     ...given,
     resolution: { endpoints, refused: [], absence: undefined, ...resolution },

@@ -72,6 +72,7 @@ const eth0: ObservedLink = {
   kind: 'veth',
   mtu: 1500,
   isUp: true,
+  hasCarrier: true,
   isLoopback: false,
   hasArp: true,
   hardwareAddress: mac,

@@ -127,6 +127,7 @@ test('rtnetlink: a link as the kernel shows it', () => {
     kind: 'veth',
     mtu: 1500,
     isUp: true,
+    hasCarrier: true,
     isLoopback: false,
     hasArp: true,
     hardwareAddress: Uint8Array.of(2, 0, 0, 0, 0, 10),

@@ -11,6 +11,7 @@ function link(name: string, more: Partial<ObservedLink> = {}): ObservedLink {
     kind: undefined,
     mtu: 1500,
     isUp: true,
+    hasCarrier: true,
     isLoopback: false,
     hasArp: true,
     hardwareAddress: new Uint8Array(6),
