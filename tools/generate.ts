@@ -8,6 +8,7 @@ import { renderApiReference } from './generate-api-reference.ts';
 import { renderChartDefinitions, renderDeployment } from './generate-chart.ts';
 import { renderCustomResourceDefinitions } from './generate-crds.ts';
 import { renderErrorReference } from './generate-error-reference.ts';
+import { renderMetricsReference } from './generate-metrics-reference.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -22,6 +23,7 @@ export function computeGeneratedFiles(): GeneratedFile[] {
   const definitions = renderCustomResourceDefinitions();
   return [
     { path: 'docs/errors.md', content: renderErrorReference() },
+    { path: 'docs/metrics.md', content: renderMetricsReference() },
     { path: 'docs/api.md', content: renderApiReference() },
     ...definitions,
     ...renderChartDefinitions(definitions),

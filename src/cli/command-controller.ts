@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { connectCluster } from '../cluster/index.ts';
-import { defaultLeaseName, runController } from '../controller/index.ts';
+import { connectCluster, countAnswers } from '../cluster/index.ts';
+import { allMetrics, defaultLeaseName, openControllerEndpoint, runController } from '../controller/index.ts';
+import type { Controller, ControllerMetrics } from '../controller/index.ts';
+import { makeGuard } from '../endpoint/index.ts';
 import { systemTimers } from '../kube/index.ts';
+import { Metrics } from '../metrics/index.ts';
 import { UsageError, requireString } from './command.ts';
 import type { Command, CommandInput, CommandIo } from './command.ts';
 import { logFlags, openLogger } from './log-flags.ts';
+import { controllerPort, readListen } from './listen-flag.ts';
 import { waitForStop } from './stop-signal.ts';
 import { readPrometheus } from './prometheus-flags.ts';
 import { systemClock } from './system-clock.ts';
@@ -19,6 +23,9 @@ export const controllerCommand: Command = {
 Gives VirtualServices their addresses and ports, finds the endpoints of RealServers among pods and EndpointSlices,
 and tells in statuses and events what became of everything. Directors program what it decides. Run two or more: one
 leads by a Lease, the others follow the cluster and take over when it stops. What is served goes on without any.
+
+Over HTTP it answers /healthz, /readyz and /metrics: on a loopback address as they are; elsewhere by TLS, and metrics
+only for who may get that path by RBAC.
 
 SIGTERM and SIGINT end the work and give the Lease back.`,
   flags: [
@@ -96,6 +103,13 @@ SIGTERM and SIGINT end the work and give the Lease back.`,
       placeholder: 'FILE',
       description: 'Authorities that its certificate may be of, in PEM. Default: those of Node.js.',
     },
+    {
+      name: 'listen',
+      type: 'string',
+      placeholder: 'ADDRESS:PORT|off',
+      description: 'Where the HTTP endpoint is.',
+      default: `:${controllerPort}`,
+    },
     ...logFlags,
   ],
   takesArguments: false,
@@ -110,6 +124,8 @@ async function runControllerCommand(input: CommandInput, io: CommandIo): Promise
   const logger = openLogger(input, io);
   const { kubeconfig, context, identity = hostname() } = input.strings;
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = io.env;
+  const listen = readListen(input, `:${controllerPort}`);
+  const metrics: ControllerMetrics = new Metrics(allMetrics);
   const connection = connectCluster({
     ...(kubeconfig === undefined
       ? {}
@@ -119,20 +135,38 @@ async function runControllerCommand(input: CommandInput, io: CommandIo): Promise
     clock: systemClock,
     timers: systemTimers,
     random: Math.random,
+    onAnswer: countAnswers(metrics),
   });
+  let controller: Controller | undefined;
+  const endpoint =
+    listen === undefined
+      ? undefined
+      : await openControllerEndpoint({
+          listen,
+          guard: makeGuard(listen, hostname(), systemClock, connection.client.transport),
+          clock: systemClock,
+          timers: systemTimers,
+          logger,
+          version,
+          metrics,
+          retryPeriodMs: lease.retryPeriodMs,
+          controller: () => controller,
+        });
   // Of this process and no other: one that is started again under the same name must not take itself for the leader.
   const name = `${identity}_${randomUUID()}`;
-  const controller = await runController({
+  controller = await runController({
     connection,
     logger,
     namespace,
     identity: name,
     lease,
     prometheus,
+    metrics,
   });
   logger.info('following the cluster', { identity: name, namespace });
   logger.info('stopping', { signal: await stopped });
   await controller.stop();
+  await endpoint?.close();
   await connection.close();
   return 0;
 }

@@ -5,6 +5,7 @@ import { UsageError } from './command.ts';
 import type { CommandInput } from './command.ts';
 
 export const directorPort = 9441;
+export const controllerPort = 9440;
 
 /** @returns undefined for `off` @throws UsageError */
 export function readListen(input: CommandInput, standard: string): ListenAddress | undefined {

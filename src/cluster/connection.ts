@@ -1,7 +1,7 @@
 import { LvsError, tryParseIpAddress } from '../base/index.ts';
 import type { Clock, IpAddress, Timers } from '../base/index.ts';
 import { inClusterCredentials, KubeClient, kubeconfigCredentials, openTransport } from '../kube/index.ts';
-import type { CredentialSource } from '../kube/index.ts';
+import type { ApiAnswer, CredentialSource } from '../kube/index.ts';
 
 export interface ConnectClusterOptions {
   /** Undefined: the service account of the pod that we run in. */
@@ -16,6 +16,8 @@ export interface ConnectClusterOptions {
   readonly timers: Timers;
   /** 0 ≤ random() < 1 */
   readonly random: () => number;
+  /** Hears of every request. */
+  readonly onAnswer?: ((answer: ApiAnswer) => void) | undefined;
 }
 
 /** A conversation with one cluster, and the time that it lives by. */
@@ -38,9 +40,9 @@ export interface ClusterConnection {
  * @throws LvsError LVS_KUBE_CONFIG when there are no credentials to be had.
  */
 export function connectCluster(options: ConnectClusterOptions): ClusterConnection {
-  const { clock, timers, random, userAgent } = options;
+  const { clock, timers, random, userAgent, onAnswer } = options;
   const credentials = findCredentials(options);
-  const transport = openTransport({ credentials, clock, timers, userAgent });
+  const transport = openTransport({ credentials, clock, timers, userAgent, onAnswer });
   return {
     client: new KubeClient(transport),
     clock,

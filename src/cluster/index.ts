@@ -8,6 +8,8 @@
  */
 export { apiServerSlices, parseApiServerSlice } from './api-server-slice.ts';
 export type { ApiServerSliceRecord } from './api-server-slice.ts';
+export { countAnswers, observeWork, provideQueueMetrics, provideWatchMetrics } from './cluster-metrics.ts';
+export type { ClusterMetrics } from './cluster-metrics.ts';
 export { computeClusterFacts } from './cluster-facts.ts';
 export type { ClusterFacts, ClusterFactsInput } from './cluster-facts.ts';
 export { connectCluster } from './connection.ts';

@@ -5,6 +5,7 @@ import type {
   KubeObject,
   ListOptions,
   ReadableStore,
+  ReflectorCounters,
   ReflectorHealth,
   ResourceType,
 } from '../kube/index.ts';
@@ -27,6 +28,7 @@ export interface WatchedKind<T, I extends string = never> {
   readonly type: ResourceType;
   readonly store: ReadableStore<T, I>;
   readonly health: ReflectorHealth;
+  readonly counters: ReflectorCounters;
   start(): void;
   /** Resolves when the store no longer changes. What it holds stays readable. */
   stop(): Promise<void>;
@@ -61,6 +63,9 @@ export function watchKind<T, I extends string = never>(options: WatchKindOptions
     store,
     get health() {
       return reflector.health;
+    },
+    get counters() {
+      return reflector.counters;
     },
     start: () => reflector.start(),
     stop: () => reflector.stop(),

@@ -136,6 +136,12 @@ export async function whenKindsSynced(kinds: ControllerKinds, signal: AbortSigna
   await Promise.all(Object.values(required).map(({ store }) => store.whenSynced(signal)));
 }
 
+/** Whether `whenKindsSynced` has resolved. */
+export function areKindsSynced(kinds: ControllerKinds): boolean {
+  const { serviceCidrs: _optional, ...required } = kinds;
+  return Object.values(required).every(({ store }) => store.state.kind === 'synced');
+}
+
 /**
  * Lists kinds anew and resolves when their stores have taken that in: what they hold is then at least as new as the call.
  * @throws the signal's reason

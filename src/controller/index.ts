@@ -9,5 +9,9 @@
  * is written at rest, and that who does not lead writes nothing at all. Refuses to touch a kernel, and to write what
  * people have written.
  */
+export { openControllerEndpoint } from './controller-endpoint.ts';
+export type { ControllerEndpointOptions } from './controller-endpoint.ts';
+export { allMetrics } from './controller-metrics.ts';
+export type { ControllerMetrics } from './controller-metrics.ts';
 export { defaultLeaseName, runController } from './run-controller.ts';
 export type { Controller, ControllerOptions, LeaseSettings } from './run-controller.ts';

@@ -4,7 +4,9 @@ import type { ClusterConnection } from '../cluster/index.ts';
 import { EventRecorder, fencedTransport, KubeClient, LeaderElection, StatusWriter } from '../kube/index.ts';
 import { PrometheusClient } from '../load/index.ts';
 import type { PrometheusOptions } from '../load/index.ts';
-import { startKinds, stopKinds, watchControllerKinds } from './controller-stores.ts';
+import { provideControllerMetrics } from './controller-metrics.ts';
+import type { ControllerMetrics } from './controller-metrics.ts';
+import { areKindsSynced, startKinds, stopKinds, watchControllerKinds } from './controller-stores.ts';
 import { Term } from './term.ts';
 
 export interface ControllerOptions {
@@ -17,6 +19,7 @@ export interface ControllerOptions {
   readonly lease: LeaseSettings;
   /** Where queries of weight policies go; undefined: nowhere. */
   readonly prometheus?: PrometheusOptions | undefined;
+  readonly metrics?: ControllerMetrics | undefined;
 }
 
 export interface LeaseSettings {
@@ -32,6 +35,10 @@ export interface LeaseSettings {
 
 export interface Controller {
   readonly isLeading: boolean;
+  /** Whether every resource was read: who follows could lead at once. */
+  readonly isReady: boolean;
+  /** When the election last did anything, by the monotonic clock: it does, whatever the API server says or not. */
+  readonly electionMs: number;
   /** Ends the work, gives the lease back and stops following. The connection is its opener's to close. */
   stop(): Promise<void>;
 }
@@ -44,7 +51,7 @@ export const defaultLeaseName = 'lvs-operator-controller';
  * after the leader's end needs no time for reading. Losing the lease is no end: the term is over, and the next may come.
  */
 export async function runController(options: ControllerOptions): Promise<Controller> {
-  const { connection, logger, namespace, identity, lease } = options;
+  const { connection, logger, namespace, identity, lease, metrics } = options;
   const { client, clock, timers, random } = connection;
   const time = { clock, timers, random };
   const { kinds, unreadable } = watchControllerKinds(connection, logger);
@@ -63,6 +70,7 @@ export async function runController(options: ControllerOptions): Promise<Control
       reportingInstance: identity,
       ...time,
       logger,
+      onOutcome: (outcome) => metrics?.count('lvs_controller_events_total', { outcome }),
     });
     const statusWriter = new StatusWriter({ client: fenced, fieldManager, ...time });
     const term = new Term({
@@ -77,7 +85,9 @@ export async function runController(options: ControllerOptions): Promise<Control
       fieldManager,
       authorization: () => connection.authorization(),
       prometheus,
+      metrics,
     });
+    metrics?.count('lvs_controller_terms_total', {});
     current = { term, recorder };
     signal.addEventListener('abort', end, { once: true });
     // The term before may still be winding up; its writes are fenced, but two must not decide at once.
@@ -105,11 +115,15 @@ export async function runController(options: ControllerOptions): Promise<Control
     ...(retryPeriodMs === undefined ? {} : { retryPeriodMs }),
     onLeading: begin,
   });
-  startKinds(kinds);
-  election.start();
-  return {
+  const controller: Controller = {
     get isLeading() {
       return election.isLeading;
+    },
+    get isReady() {
+      return areKindsSynced(kinds);
+    },
+    get electionMs() {
+      return election.attemptedMs;
     },
     stop: async () => {
       end();
@@ -121,4 +135,9 @@ export async function runController(options: ControllerOptions): Promise<Control
       prometheus?.close();
     },
   };
+  if (metrics !== undefined)
+    provideControllerMetrics(metrics, { kinds, controller, clock, queues: () => current?.term.queues });
+  startKinds(kinds);
+  election.start();
+  return controller;
 }

@@ -2,12 +2,14 @@ import { apiVersion, readRealServerStatus } from '../api/index.ts';
 import type { AddressPoolResource } from '../api/index.ts';
 import { assert } from '../base/index.ts';
 import type { Clock, IpAddress, Logger, Timers } from '../base/index.ts';
+import { observeWork } from '../cluster/index.ts';
 import type { WatchedKind } from '../cluster/index.ts';
 import { isEqualJson, WorkQueue } from '../kube/index.ts';
 import type { EventRecorder, KubeClient, ObjectKey, StatusWriter, WorkResult } from '../kube/index.ts';
 import type { PrometheusClient } from '../load/index.ts';
 import type { Refusal } from '../plan/index.ts';
 import type { ClusterView } from './cluster-view.ts';
+import type { ControllerMetrics } from './controller-metrics.ts';
 import { relist, whenKindsSynced } from './controller-stores.ts';
 import type { ControllerKinds, UnreadableKinds } from './controller-stores.ts';
 import { decide } from './decide.ts';
@@ -43,6 +45,7 @@ export interface TermOptions {
   /** The Authorization header for directors. */
   readonly authorization: () => Promise<string | undefined>;
   readonly prometheus: PrometheusClient | undefined;
+  readonly metrics?: ControllerMetrics | undefined;
 }
 
 type PolicyView = Pick<ClusterView, 'facts' | 'addressPools' | 'namespaceLabels'>;
@@ -50,6 +53,8 @@ type PolicyView = Pick<ClusterView, 'facts' | 'addressPools' | 'namespaceLabels'
 interface PolicyBasis extends Pick<ClusterView, 'facts' | 'namespaceLabels'> {
   readonly pools: readonly AddressPoolResource[];
 }
+
+export type QueueName = 'status' | 'endpoints';
 
 const noRefusals: readonly Refusal[] = [];
 
@@ -121,19 +126,26 @@ export class Term {
       weightVerdict: (key) => this.#weights.verdictOf(key),
     });
     this.#realServers = this.#openRealServers();
-    this.#queue = this.#openQueue();
-    this.#realServerQueue = this.#openQueue();
+    this.#queue = this.#openQueue('status');
+    this.#realServerQueue = this.#openQueue('endpoints');
   }
 
-  #openQueue(): WorkQueue {
-    const { clock, timers, random } = this.#options;
+  /** Keys of statuses, and of RealServers: what waits, and what is worked on. */
+  get queues(): Readonly<Record<QueueName, Pick<WorkQueue, 'size' | 'running' | 'added'>>> {
+    return { status: this.#queue, endpoints: this.#realServerQueue };
+  }
+
+  #openQueue(name: QueueName): WorkQueue {
+    const { clock, timers, random, metrics } = this.#options;
     const queue: WorkQueue = new WorkQueue({
       work: (key, signal) => this.#work(key, signal),
       clock,
       timers,
       random,
+      onWork: metrics && observeWork(metrics, name),
       onFailure: (key, error, isGivenUp) => {
         this.#failures.failed(key, error);
+        metrics?.count('lvs_controller_reconcile_errors_total', { kind: key.slice(0, key.indexOf(' ')) });
         if (isGivenUp) queue.add(key, { delayMs: resumeMs });
       },
     });
@@ -247,6 +259,8 @@ export class Term {
   }
 
   #decide(): void {
+    const { clock, metrics } = this.#options;
+    const beganMs = clock.monotonicMs();
     const view = this.#view?.build();
     if (view === undefined) return;
     const nowMs = this.#options.clock.wallMs();
@@ -259,6 +273,8 @@ export class Term {
     for (const director of this.#options.kinds.directors.store.values())
       if (this.#garbage.isSuspect(director)) this.#queue.add(`Director ${director.metadata.name}`);
     if (next.wakeAtMs !== undefined) this.#wake(Math.max(next.wakeAtMs - nowMs, 0));
+    metrics?.count('lvs_controller_decisions_total', {});
+    metrics?.observe('lvs_controller_decision_duration_seconds', {}, (clock.monotonicMs() - beganMs) / 1000);
   }
 
   /** Of what is decided otherwise than before, and of what somebody wrote meanwhile. */

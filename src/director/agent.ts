@@ -3,8 +3,9 @@ import type { DirectorConfiguration } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
 import type { PacketRules } from '../link/index.ts';
-import { computeChanges, computeDesiredState } from '../plan/index.ts';
+import { computeChanges, computeDesiredState, isRepair } from '../plan/index.ts';
 import type {
+  Change,
   ChangePlan,
   ClusterFacts,
   DesiredState,
@@ -21,6 +22,7 @@ import { computeFacts } from './facts.ts';
 import { computeFirstGoal } from './first-goal.ts';
 import { ForeignHandsWatch } from './foreign-hands-watch.ts';
 import type { Host, HostState } from './host.ts';
+import type { DirectorMetrics } from './director-metrics.ts';
 import type { LastGoodStore } from './last-good.ts';
 import { isSameProperty } from './ledger.ts';
 import type { Ledger, LedgerStore } from './ledger.ts';
@@ -42,6 +44,7 @@ export interface DirectorAgentOptions {
   readonly configuration: DirectorConfiguration;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics?: DirectorMetrics | undefined;
 }
 
 /** Timers may fire this much early. */
@@ -150,14 +153,20 @@ export class DirectorAgent {
    * without the wake-up, and an edit does not wait for the look.
    */
   async pass(isLookDue = true): Promise<void> {
+    const { clock, metrics } = this.#options;
+    const beganMs = clock.monotonicMs();
+    let outcome = 'failed';
     try {
       for (let round = 0; round < roundsPerPass; round++) {
         const isFollowedUp = await this.#round(isLookDue && round === 0);
         if (!isFollowedUp) break;
       }
       this.#hasServedWhole ||= this.#options.source.current().isComplete;
+      outcome = 'done';
     } finally {
-      this.#lastPassMs = this.#options.clock.monotonicMs();
+      this.#lastPassMs = clock.monotonicMs();
+      metrics?.count('lvs_director_passes_total', { outcome });
+      metrics?.observe('lvs_director_pass_duration_seconds', {}, (this.#lastPassMs - beganMs) / 1000);
     }
   }
 
@@ -310,6 +319,7 @@ export class DirectorAgent {
     const { plan, result, desired } = round;
     const { clock, logger } = this.#options;
     this.#foreignHands.record(result.applied, clock.wallMs());
+    this.#count(result);
     this.#failures = this.#openFailures(plan, result);
     this.#wakeAtMs = earlier(plan.wakeAtMs, round.retryAtMs);
     if (result.failures.length === 0) this.#previous = { desired, packetRules: plan.packetRules };
@@ -319,6 +329,16 @@ export class DirectorAgent {
     const isDone =
       result.failures.length === 0 && result.waiting === 0 && !round.isWithheld && !plan.isFollowedUp;
     return isDone && plan.held === undefined;
+  }
+
+  #count({ applied, failures }: ApplyResult): void {
+    const { metrics } = this.#options;
+    if (metrics === undefined) return;
+    const refused = failures.map(({ change }) => change);
+    for (const [changes, outcome] of [[applied, 'done'] as const, [refused, 'refused'] as const])
+      for (const [change, number] of countByKind(changes))
+        metrics.count('lvs_director_changes_total', { change, outcome }, number);
+    metrics.count('lvs_director_drift_repairs_total', {}, applied.filter(isRepair).length);
   }
 
   /** What was refused just now, and what was refused before, is still wanted and waits for its next try. */
@@ -495,6 +515,7 @@ export class DirectorAgent {
 
   #noteLedger(error: unknown): void {
     this.#isLedgerBehind = error !== undefined;
+    if (this.#isLedgerBehind) this.#options.metrics?.count('lvs_director_ledger_write_errors_total', {});
     this.#options.board.recordLedger(error);
   }
 
@@ -525,6 +546,15 @@ export class DirectorAgent {
 }
 
 const nothingApplied: ApplyResult = { applied: [], failures: [], waiting: 0 };
+
+function countByKind(changes: readonly Change[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const change of changes) {
+    const kind = change.type === 'ipvs' ? change.operation.type : change.type;
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return counts;
+}
 
 /** Keeps the old object when the new one says the same, so that identity comparisons stay meaningful. */
 function sameOr<T>(before: T, after: T): T {

@@ -1,9 +1,16 @@
-import { directorLabel, isDirectorNode } from '../cluster/index.ts';
-import type { ClusterConnection } from '../cluster/index.ts';
+import {
+  directorLabel,
+  isDirectorNode,
+  observeWork,
+  provideQueueMetrics,
+  provideWatchMetrics,
+} from '../cluster/index.ts';
+import type { ClusterConnection, ClusterMetrics } from '../cluster/index.ts';
 import { cleanUpLocked } from './clean-up.ts';
 import { HealthAdvice } from './cluster-health.ts';
 import { clusterKindList, watchClusterKinds } from './cluster-kinds.ts';
 import type { ClusterKinds } from './cluster-kinds.ts';
+import type { DirectorMetrics } from './director-metrics.ts';
 import { DirectorObject } from './director-object.ts';
 import { computeDirectorReport, retiredReport } from './director-report.ts';
 import type { DirectorIdentity, DirectorReport, ReportInput } from './director-report.ts';
@@ -16,6 +23,7 @@ import type { DirectorOptions, Serving } from './serving.ts';
 export interface ClusterDirectorOptions extends DirectorOptions {
   readonly nodeName: string;
   readonly connection: ClusterConnection;
+  readonly metrics: DirectorMetrics & ClusterMetrics;
   /** Where others find this director over HTTP; undefined: nowhere. */
   readonly endpoint?: DirectorIdentity['endpoint'];
 }
@@ -29,6 +37,8 @@ type State =
   | { readonly kind: 'serving'; readonly serving: Serving }
   | { readonly kind: 'retired'; readonly isClean: boolean };
 
+/** Name of the queue that writes the Director, in metrics. */
+const directorQueue = 'director';
 /** A start waits no longer than this for the API server before it serves what it served last. */
 const startPatienceMs = 2000;
 /** An end waits no longer than this for its answers. */
@@ -80,7 +90,14 @@ export class ClusterDirector {
         if (this.#state.kind === 'serving') this.#state.serving.wake();
       },
     });
-    this.#object = new DirectorObject({ connection, nodeName, logger });
+    this.#object = new DirectorObject({
+      connection,
+      nodeName,
+      logger,
+      onWork: observeWork(options.metrics, directorQueue),
+    });
+    provideWatchMetrics(options.metrics, { ...this.#kinds, ownDirector: this.#object.watched }, clock);
+    provideQueueMetrics(options.metrics, directorQueue, () => this.#object.queue);
     this.#kinds.nodes.store.subscribe((change) => {
       if (change.kind === 'listed' || ('key' in change && change.key === nodeName)) this.#watchLabel();
     });

@@ -5,7 +5,7 @@ import type { Logger } from '../base/index.ts';
 import { directorType, watchKind } from '../cluster/index.ts';
 import type { ClusterConnection, WatchedKind } from '../cluster/index.ts';
 import { isKubeError, StatusWriter, WorkQueue } from '../kube/index.ts';
-import type { KubeObject, WorkResult } from '../kube/index.ts';
+import type { KubeObject, WorkQueueOptions, WorkResult } from '../kube/index.ts';
 import { carryConditions } from './director-report.ts';
 import type { DirectorReport } from './director-report.ts';
 
@@ -13,6 +13,7 @@ export interface DirectorObjectOptions {
   readonly connection: ClusterConnection;
   readonly nodeName: string;
   readonly logger: Logger;
+  readonly onWork?: WorkQueueOptions['onWork'];
 }
 
 /** With its metadata as the API server has it: a write builds on that. */
@@ -69,12 +70,21 @@ export class DirectorObject {
       timers,
       random,
       workers: 1,
+      onWork: options.onWork,
       retries: Number.POSITIVE_INFINITY,
       longestDelayMs: 30_000,
       onFailure: (_key, error) => this.#note(error),
     });
     // Somebody may delete or edit it.
     this.#own.store.subscribe(() => this.#ask());
+  }
+
+  get watched(): Pick<WatchedKind<unknown>, 'store' | 'health' | 'counters'> {
+    return this.#own;
+  }
+
+  get queue(): Pick<WorkQueue, 'size' | 'running' | 'added'> {
+    return this.#queue;
   }
 
   start(): void {

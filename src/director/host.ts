@@ -19,6 +19,7 @@ import type {
   SysctlProfile,
   VipBinding,
 } from '../link/index.ts';
+import type { NetlinkCounters } from '../netlink/index.ts';
 import type { ObservedState } from '../plan/index.ts';
 import type { Hands } from './apply.ts';
 import { KernelTable } from './kernel-table.ts';
@@ -35,6 +36,12 @@ export interface KernelFacts {
   readonly ipvsVersion: string;
   /** Buckets of the connection hash table. */
   readonly connectionTableSize: number;
+}
+
+export interface HostCounters {
+  readonly netlink: NetlinkCounters;
+  /** Complete readings of the kernel table. */
+  readonly tableReads: number;
 }
 
 export interface HostOptions {
@@ -115,6 +122,11 @@ export class Host implements Hands {
     if (!isSameMap(values, this.#sysctls)) this.#version++;
     this.#sysctls = values;
     this.#sysctlGoal = goal;
+  }
+
+  /** What was asked of the kernel, as numbers that only grow. */
+  get counters(): HostCounters {
+    return { netlink: this.#options.client.counters, tableReads: this.#table.reads };
   }
 
   /** Counters of services and of real servers, as the kernel has them now; what is believed does not change by it. */

@@ -35,6 +35,7 @@ export class KernelTable {
   #table = new Map<string, ObservedVirtualService>();
   #fingerprint: string | undefined;
   #isLoaded = false;
+  #reads = 0;
 
   /** @param readFingerprint of /proc/net/ip_vs; undefined where it cannot be read, which means: always dump. */
   constructor(client: IpvsClient, readFingerprint: () => string | undefined) {
@@ -44,6 +45,11 @@ export class KernelTable {
 
   get table(): IpvsTable {
     return this.#table;
+  }
+
+  /** Complete readings since the beginning. */
+  get reads(): number {
+    return this.#reads;
   }
 
   /** False when it has to be read again before anybody goes by it. */
@@ -58,6 +64,7 @@ export class KernelTable {
     this.#fingerprint = this.#readFingerprint();
     this.#table = new Map(this.#client.observeTable({ stats: false }));
     this.#isLoaded = true;
+    this.#reads++;
   }
 
   /** Reads the whole table again if it is not what we left behind. @returns true if it was read. */

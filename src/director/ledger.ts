@@ -72,6 +72,7 @@ export class LedgerStore {
   #writing: Promise<void> | undefined;
   /** Of writes that waited for nobody: what is written beside one of them is older. */
   #writesNow = 0;
+  #writes = 0;
 
   /**
    * @param directory created if missing.
@@ -115,6 +116,11 @@ export class LedgerStore {
     }
   }
 
+  /** Writes to disk since the beginning. */
+  get writes(): number {
+    return this.#writes;
+  }
+
   /** Whether somebody removed the file that was written. */
   isMissing(): boolean {
     return this.#lastWritten !== '' && !existsSync(join(this.#directory, ledgerFile));
@@ -128,6 +134,7 @@ export class LedgerStore {
     const text = encodeLedger(ledger);
     if (text !== this.#lastWritten || this.isMissing()) {
       writeFileAtomically(join(this.#directory, ledgerFile), text);
+      this.#writes++;
       this.#lastWritten = text;
     }
     this.#lastLedger = ledger;
@@ -184,6 +191,7 @@ export class LedgerStore {
       return;
     }
     renameSync(temporary, path);
+    this.#writes++;
     this.#lastWritten = text;
     this.#lastLedger = ledger;
     await syncDirectory(this.#directory);

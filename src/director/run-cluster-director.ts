@@ -1,7 +1,10 @@
-import { connectCluster } from '../cluster/index.ts';
+import { connectCluster, countAnswers } from '../cluster/index.ts';
 import type { ConnectClusterOptions } from '../cluster/index.ts';
+import { makeGuard } from '../endpoint/index.ts';
+import { Metrics, clusterMetrics } from '../metrics/index.ts';
 import { ClusterDirector } from './cluster-director.ts';
-import { makeGuard, openDirectorEndpoint } from './director-endpoint.ts';
+import { openDirectorEndpoint } from './director-endpoint.ts';
+import { ownMetrics } from './director-metrics.ts';
 import { acquireDirectorLock } from './lock.ts';
 import type { RunningDirector } from './run-director.ts';
 import type { DirectorOptions } from './serving.ts';
@@ -20,8 +23,10 @@ export interface RunClusterDirectorOptions extends DirectorOptions {
  */
 export async function runClusterDirector(options: RunClusterDirectorOptions): Promise<RunningDirector> {
   const { credentials, clock, timers, random, version } = options;
+  const metrics = new Metrics({ ...ownMetrics, ...clusterMetrics });
   const connection = connectCluster({
     ...credentials,
+    onAnswer: countAnswers(metrics),
     clock,
     timers,
     random,
@@ -29,10 +34,11 @@ export async function runClusterDirector(options: RunClusterDirectorOptions): Pr
   });
   const lock = await acquireDirectorLock();
   const { listen, nodeName } = options;
-  const guard = makeGuard(listen, nodeName, clock, connection.client.transport);
+  const guard = listen && makeGuard(listen, nodeName, clock, connection.client.transport);
   const director = new ClusterDirector({
     ...options,
     connection,
+    metrics,
     endpoint:
       listen === undefined || guard === undefined
         ? undefined
@@ -45,6 +51,7 @@ export async function runClusterDirector(options: RunClusterDirectorOptions): Pr
           ...options,
           listen,
           guard,
+          metrics,
           serving: () => director.serving,
           isReady: () => director.isReady,
         });

@@ -1,6 +1,9 @@
 import { hostname } from 'node:os';
 import { openManifestFolder } from '../manifests/index.ts';
+import { Metrics } from '../metrics/index.ts';
 import { openDirectorEndpoint } from './director-endpoint.ts';
+import { ownMetrics } from './director-metrics.ts';
+import type { DirectorMetrics } from './director-metrics.ts';
 import { LastGoodStore } from './last-good.ts';
 import { acquireDirectorLock } from './lock.ts';
 import { ManifestSource } from './manifest-source.ts';
@@ -27,6 +30,7 @@ export async function runDirector(options: RunDirectorOptions): Promise<RunningD
   const { clock, logger, listen } = options;
   const lock = await acquireDirectorLock();
   let serving: Serving | undefined;
+  const metrics: DirectorMetrics = new Metrics(ownMetrics);
   const endpoint =
     listen === undefined
       ? undefined
@@ -34,6 +38,7 @@ export async function runDirector(options: RunDirectorOptions): Promise<RunningD
           ...options,
           listen,
           nodeName: hostname(),
+          metrics,
           serving: () => serving,
           isReady: () => serving?.hasServedWhole === true,
         });
@@ -50,7 +55,7 @@ export async function runDirector(options: RunDirectorOptions): Promise<RunningD
       clock,
       logger,
     });
-    const opened = openServing({ ...options, source, lastGood });
+    const opened = openServing({ ...options, source, lastGood, metrics });
     serving = opened;
     source.watch(() => opened.wake());
     source.refresh();

@@ -6,13 +6,16 @@ import type { Libc } from '../netlink/index.ts';
 import { DirectorAgent } from './agent.ts';
 import type { DesiredSource } from './desired-source.ts';
 import { openDirectorHealth } from './director-health.ts';
-import type { KernelFacts } from './host.ts';
+import type { DirectorMetrics } from './director-metrics.ts';
+import type { HostCounters, KernelFacts } from './host.ts';
 import type { LastGoodStore } from './last-good.ts';
 import { LedgerStore } from './ledger.ts';
 import { openHost } from './open-host.ts';
 import { StatusBoard } from './status-board.ts';
 import type { StatusBoardOptions } from './status-board.ts';
 import { StatusFile } from './status-file.ts';
+import type { BoardInput } from './status-parts.ts';
+import type { DirectorCondition } from './status.ts';
 import { TrafficReader } from './traffic-reader.ts';
 import type { TrafficSnapshot } from './traffic-reader.ts';
 
@@ -28,6 +31,8 @@ export interface DirectorOptions {
   readonly netlinkDebug?: ((line: string) => void) | undefined;
   /** @default the C library of this process */
   readonly libc?: Libc | undefined;
+  /** Counts what happens. @default nobody counts */
+  readonly metrics?: DirectorMetrics | undefined;
   /** Where the process tells of itself over HTTP. @default nowhere */
   readonly listen?: ListenAddress | undefined;
 }
@@ -36,6 +41,14 @@ export interface ServingOptions extends DirectorOptions {
   readonly source: DesiredSource;
   readonly lastGood: LastGoodStore;
   readonly board?: Pick<StatusBoardOptions, 'tell' | 'answersForObjects'>;
+}
+
+export interface ServingSnapshot {
+  /** Undefined before the first round. */
+  readonly round: BoardInput | undefined;
+  readonly conditions: readonly DirectorCondition[];
+  readonly host: HostCounters;
+  readonly ledgerWrites: number;
 }
 
 /** A host that is held equal to a source. */
@@ -51,6 +64,8 @@ export interface Serving {
   readonly lastPassMs: number | undefined;
   /** Whether a pass ever ended well that knew the whole goal. */
   readonly hasServedWhole: boolean;
+  /** What the last round found, and what was asked of the kernel so far. */
+  snapshot(): ServingSnapshot;
   /** Counters of the kernel, now. @throws LvsError when they cannot be read */
   readTraffic(): Promise<TrafficSnapshot>;
   /** Ends the loop; the kernel keeps serving. The source stays open. */
@@ -94,6 +109,7 @@ export function openServing(options: ServingOptions): Serving {
       configuration,
       clock,
       logger,
+      metrics: options.metrics,
     });
     const traffic = new TrafficReader({
       host,
@@ -108,6 +124,7 @@ export function openServing(options: ServingOptions): Serving {
       get hasServedWhole() {
         return agent.hasServedWhole;
       },
+      snapshot: () => ({ ...board.current, host: host.counters, ledgerWrites: ledgerStore.writes }),
       readTraffic: () => traffic.read(),
       start: async () => {
         await agent.start();

@@ -64,6 +64,14 @@ export class StatusBoard {
     this.#startedAt = formatTime(options.clock.wallMs());
   }
 
+  /** What the status is made of; nothing before the first round. */
+  get current(): {
+    readonly round: BoardInput | undefined;
+    readonly conditions: readonly DirectorCondition[];
+  } {
+    return { round: this.#input, conditions: this.#conditions };
+  }
+
   update(input: BoardInput): void {
     this.#input = input;
     const { result } = input;
@@ -337,7 +345,7 @@ function describeVirtualService(
   };
 }
 
-function countForeign(host: HostState, ledger: Ledger): number {
+export function countForeign(host: HostState, ledger: Ledger): number {
   const owned = new Set(ledger.services);
   let count = 0;
   for (const [key, service] of host.table) {

@@ -15,6 +15,8 @@ export { isLoopback, parseListenAddress } from './listen-address.ts';
 export type { ListenAddress } from './listen-address.ts';
 export { openEndpoint } from './open-endpoint.ts';
 export type { Endpoint, EndpointOptions } from './open-endpoint.ts';
+export { makeGuard, openProcessEndpoint } from './process-endpoint.ts';
+export type { EndpointGuard, ProcessEndpointOptions } from './process-endpoint.ts';
 export type { Page, PageAnswer } from './page.ts';
 export { textAnswer } from './send-answer.ts';
 export { makeCertificate } from './self-signed-certificate.ts';

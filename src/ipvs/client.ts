@@ -1,6 +1,6 @@
 import { isLvsError, LvsError } from '../base/index.ts';
 import { defaultBatchSize, errno, NETLINK_GENERIC, NetlinkConnection } from '../netlink/index.ts';
-import type { Libc } from '../netlink/index.ts';
+import type { Libc, NetlinkCounters } from '../netlink/index.ts';
 import { orderSteps } from './bulk-load.ts';
 import { decodeInfo, decodeTimeouts, encodeTimeouts } from './config-codec.ts';
 import { decodeSyncDaemon, encodeSyncDaemon, encodeSyncDaemonKey } from './daemon-codec.ts';
@@ -79,6 +79,10 @@ export class IpvsClient {
       connection.close();
       throw error;
     }
+  }
+
+  get counters(): NetlinkCounters {
+    return this.#connection.counters;
   }
 
   /** Idempotent. */

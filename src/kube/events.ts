@@ -38,6 +38,9 @@ export interface EventNote {
   readonly note: string;
 }
 
+/** What became of a note: told, counted in an event that is there, or not told. */
+export type EventOutcome = 'written' | 'repeated' | 'dropped';
+
 export interface EventRecorderOptions {
   readonly client: KubeClient;
   /** `networking.lvs-operator.io/controller` */
@@ -49,6 +52,7 @@ export interface EventRecorderOptions {
   /** 0 ≤ random() < 1 */
   readonly random: () => number;
   readonly logger: Logger;
+  readonly onOutcome?: ((outcome: EventOutcome) => void) | undefined;
 }
 
 /** One event of the API server and what we have yet to tell it. */
@@ -100,7 +104,7 @@ export class EventRecorder {
       firstDelayMs: 1000,
       onFailure: (_, error, isGivenUp) => {
         if (!isGivenUp) return;
-        this.#dropped++;
+        this.#drop();
         logger.debug('an event was given up', { reason: formatErrorForPeople(error) });
       },
     });
@@ -112,6 +116,11 @@ export class EventRecorder {
     return this.#dropped;
   }
 
+  #drop(): void {
+    this.#dropped++;
+    this.#options.onOutcome?.('dropped');
+  }
+
   record(note: EventNote): void {
     const { clock } = this.#options;
     const nowMs = clock.monotonicMs();
@@ -119,13 +128,14 @@ export class EventRecorder {
     const last = this.#series.get(key);
     if (last !== undefined && nowMs - last.lastMs < seriesLastsMs) {
       last.count++;
+      this.#options.onOutcome?.('repeated');
       last.lastMs = nowMs;
       last.lastWallMs = clock.wallMs();
       this.#queue.add(key, { delayMs: seriesDelayMs });
       return;
     }
     if (!this.#limit.take(note.regarding.uid, nowMs)) {
-      this.#dropped++;
+      this.#drop();
       return;
     }
     this.#forgetOldSeries(nowMs);
@@ -173,11 +183,12 @@ export class EventRecorder {
     try {
       if (series.writtenCount === 0) await this.#create(series);
       else await this.#continue(series);
+      if (series.writtenCount === 0) this.#options.onOutcome?.('written');
       series.writtenCount = count;
     } catch (error) {
       if (error instanceof KubeError && error.isRetryable) throw error;
       // A namespace that is being deleted, or no permission: no later attempt does better.
-      this.#dropped++;
+      this.#drop();
       this.#series.delete(key);
       this.#options.logger.debug('an event was refused', { reason: formatErrorForPeople(error) });
     }

@@ -14,7 +14,7 @@ export { inClusterCredentials } from './credentials.ts';
 export type { CredentialSource, Credentials, InClusterOptions, TlsMaterial } from './credentials.ts';
 export { isCovered, isEqualJson } from './equality.ts';
 export { EventRecorder } from './events.ts';
-export type { EventNote, EventRecorderOptions, ObjectReference } from './events.ts';
+export type { EventNote, EventOutcome, EventRecorderOptions, ObjectReference } from './events.ts';
 export { isKubeError, KubeError } from './kube-error.ts';
 export { apiVersionOf, objectKey, parseObjectKey, readStoredMeta, resourcePath } from './kube-object.ts';
 export type {
@@ -30,7 +30,7 @@ export type { KubeconfigOptions } from './kubeconfig.ts';
 export { fencedTransport, LeaderElection, leaseType } from './lease.ts';
 export type { LeaderElectionOptions } from './lease.ts';
 export { Reflector } from './reflector.ts';
-export type { ReflectorHealth, ReflectorOptions } from './reflector.ts';
+export type { ReflectorCounters, ReflectorHealth, ReflectorOptions } from './reflector.ts';
 export { StatusWriter } from './status.ts';
 export type { StatusOutcome, StatusSubject, StatusWriterOptions } from './status.ts';
 export { isOlderVersion, Store } from './store.ts';
@@ -47,6 +47,12 @@ export { RateLimit } from './rate-limit.ts';
 export type { RateLimitOptions } from './rate-limit.ts';
 export { pause, systemTimers } from './timers.ts';
 export { openTransport } from './transport.ts';
-export type { KubeRequest, KubeStreamRequest, KubeTransport, TransportOptions } from './transport.ts';
+export type {
+  ApiAnswer,
+  KubeRequest,
+  KubeStreamRequest,
+  KubeTransport,
+  TransportOptions,
+} from './transport.ts';
 export { WorkQueue } from './work-queue.ts';
-export type { AddOptions, WorkQueueOptions, WorkResult } from './work-queue.ts';
+export type { AddOptions, FinishedWork, WorkQueueOptions, WorkResult } from './work-queue.ts';

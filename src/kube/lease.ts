@@ -76,12 +76,14 @@ export class LeaderElection {
   #observed: ObservedLease | undefined;
   #life: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
   #lastFailure = '';
+  #attemptedMs: number;
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
     this.leaseDurationMs = options.leaseDurationMs ?? 15_000;
     this.#renewDeadlineMs = options.renewDeadlineMs ?? 10_000;
     this.#retryPeriodMs = options.retryPeriodMs ?? 2000;
+    this.#attemptedMs = options.clock.monotonicMs();
   }
 
   /** By the clock, now: true only while nobody else can have taken over. */
@@ -94,6 +96,11 @@ export class LeaderElection {
     return this.#state.kind === 'leading'
       ? this.#options.clock.monotonicMs() - this.#state.renewedMs
       : Number.POSITIVE_INFINITY;
+  }
+
+  /** When an attempt last ended, well or not. One that the API server leaves without an answer ends by our own clock. */
+  get attemptedMs(): number {
+    return this.#attemptedMs;
   }
 
   /** Who leads as far as we know; empty: nobody. */
@@ -131,6 +138,7 @@ export class LeaderElection {
       } catch (error) {
         this.#reportFailure(error);
       }
+      this.#attemptedMs = this.#options.clock.monotonicMs();
       // Followers spread; a leader must not be late.
       const spread = this.#state.kind === 'leading' ? 1 : 1 + this.#options.random() * 0.2;
       await pause(this.#options.timers, this.#retryPeriodMs * spread, signal);

@@ -47,6 +47,18 @@ export type ReflectorHealth =
       readonly sinceMs: number;
     };
 
+/** What happened since the start, as numbers that only grow. */
+export interface ReflectorCounters {
+  /** Complete lists that were taken in. */
+  readonly lists: number;
+  /** Watches that the API server agreed to. */
+  readonly watches: number;
+  /** Lists and watches that went wrong; a version that expired is none of them. */
+  readonly failures: number;
+  /** When anything last came, by the monotonic clock: a list, an event, a bookmark. Undefined before the first. */
+  readonly heardMs: number | undefined;
+}
+
 /** As client-go and kube-rs do. */
 const backoffLimits = { firstMs: 800, longestMs: 30_000, forgetMs: 120_000 };
 /** The server ends a watch after this; random in between, so that clients spread over the API servers anew. */
@@ -79,6 +91,7 @@ export class Reflector<T, I extends string = never> {
   /** The newest version seen anywhere, to recognise a list that is older. */
   #newestVersion = '';
   #heldAbsence: HeldAbsence | undefined;
+  #counters: ReflectorCounters = { lists: 0, watches: 0, failures: 0, heardMs: undefined };
 
   constructor(options: ReflectorOptions<T, I>) {
     this.#options = options;
@@ -88,6 +101,10 @@ export class Reflector<T, I extends string = never> {
 
   get health(): ReflectorHealth {
     return this.#health;
+  }
+
+  get counters(): ReflectorCounters {
+    return this.#counters;
   }
 
   /** Objects that the last list lacked and that stay until a second one agrees. */
@@ -146,6 +163,7 @@ export class Reflector<T, I extends string = never> {
       const limit = state.isPaged ? { limit: pageSize } : {};
       try {
         const page = await client.listPage(type, this.#options, { ...limit, continueToken, signal });
+        this.#hear();
         for (const item of page.items) items.push(item);
         ({ continueToken, resourceVersion } = page);
       } catch (error) {
@@ -254,6 +272,7 @@ export class Reflector<T, I extends string = never> {
         signal: life,
       });
       this.#becomeHealthy();
+      this.#counters = { ...this.#counters, watches: this.#counters.watches + 1 };
       const splitter = new LineSplitter(longestLineBytes);
       const listen = (): void => {
         cancelSilence();
@@ -262,6 +281,7 @@ export class Reflector<T, I extends string = never> {
       listen();
       for await (const chunk of stream) {
         if (life.aborted) break;
+        this.#hear();
         for (const line of splitter.push(chunk)) {
           const event: WatchEvent =
             line.kind === 'line'
@@ -338,6 +358,7 @@ export class Reflector<T, I extends string = never> {
   #judgeHealth(outcome: WatcherOutcome): void {
     switch (outcome.kind) {
       case 'listed':
+        this.#counters = { ...this.#counters, lists: this.#counters.lists + 1 };
         return this.#becomeHealthy();
       case 'failed': {
         // A version that expired is the ordinary end of a long silence.
@@ -356,6 +377,10 @@ export class Reflector<T, I extends string = never> {
     }
   }
 
+  #hear(): void {
+    this.#counters = { ...this.#counters, heardMs: this.#options.clock.monotonicMs() };
+  }
+
   #becomeHealthy(): void {
     if (this.#health.kind === 'healthy') return;
     if (this.#health.kind === 'degraded') this.#options.logger.info('watching again', this.#logKeys());
@@ -367,6 +392,7 @@ export class Reflector<T, I extends string = never> {
     const last = this.#health;
     const error = formatErrorForPeople(cause);
     const sinceMs = last.kind === 'degraded' ? last.sinceMs : this.#options.clock.monotonicMs();
+    if (isNews) this.#counters = { ...this.#counters, failures: this.#counters.failures + 1 };
     this.#health = { kind: 'degraded', error, code: isLvsError(cause) ? cause.code : undefined, sinceMs };
     if (last.kind !== 'degraded' || last.error !== error) this.#options.onHealth?.(this.#health);
     if (isNews && (last.kind !== 'degraded' || last.error !== error)) {

@@ -41,6 +41,15 @@ export interface KubeTransport {
   close(): Promise<void>;
 }
 
+/** One answer of the API server, or none. */
+export interface ApiAnswer {
+  readonly verb: KubeRequest['method'] | 'WATCH';
+  /** `error`: nothing came, or not in time. */
+  readonly code: number | 'error';
+  /** From sending to the head of the answer. */
+  readonly tookMs: number;
+}
+
 export interface TransportOptions {
   readonly credentials: CredentialSource;
   readonly clock: Clock;
@@ -49,6 +58,8 @@ export interface TransportOptions {
   readonly timeoutMs?: number;
   /** As the API server's audit log shows it. @default lvs-operator */
   readonly userAgent?: string;
+  /** Hears of every request that was sent. */
+  readonly onAnswer?: ((answer: ApiAnswer) => void) | undefined;
   /** Makes the HTTP client for one set of TLS material. @default an undici Agent */
   readonly openAgent?: (options: Agent.Options) => Dispatcher;
 }
@@ -151,6 +162,11 @@ class Transport implements KubeTransport {
     const server = new URL(credentials.server);
     const query = request.query === undefined ? '' : `?${new URLSearchParams(request.query).toString()}`;
     let answer: Dispatcher.ResponseData;
+    const sentMs = this.#options.clock.monotonicMs();
+    const report = (code: ApiAnswer['code']): void => {
+      const tookMs = this.#options.clock.monotonicMs() - sentMs;
+      this.#options.onAnswer?.({ verb: pool === 'watches' ? 'WATCH' : request.method, code, tookMs });
+    };
     try {
       answer = await this.#connect(credentials)[pool].request({
         origin: server.origin,
@@ -168,8 +184,10 @@ class Transport implements KubeTransport {
         signal,
       });
     } catch (cause) {
+      report('error');
       throw signal.aborted ? abortReason(operation, signal) : kubeErrorFromNetwork(operation, cause);
     }
+    report(answer.statusCode);
     if (answer.statusCode < 200 || answer.statusCode > 299) throw await readRefusal(operation, answer);
     return answer;
   }

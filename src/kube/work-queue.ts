@@ -9,6 +9,14 @@ export type WorkResult =
   /** Look again after that time even if nothing happens. */
   | { readonly kind: 'again'; readonly afterMs: number };
 
+/** One attempt at a key that has ended. */
+export interface FinishedWork {
+  /** From when it was due to when it began. */
+  readonly waitedMs: number;
+  readonly workedMs: number;
+  readonly isFailed: boolean;
+}
+
 export interface WorkQueueOptions {
   /** Reconciles one key: re-reads the world, whatever the reason of the call was. The signal aborts at `stop`. */
   readonly work: (key: string, signal: AbortSignal) => Promise<WorkResult>;
@@ -26,6 +34,8 @@ export interface WorkQueueOptions {
   readonly longestDelayMs?: number;
   /** A failed attempt; `isGivenUp`: the key rests until somebody adds it. */
   readonly onFailure: (key: string, error: unknown, isGivenUp: boolean) => void;
+  /** Every attempt, well or not. */
+  readonly onWork?: ((work: FinishedWork) => void) | undefined;
 }
 
 export interface AddOptions {
@@ -62,6 +72,7 @@ export class WorkQueue {
   readonly #failures = new Map<string, number>();
   readonly #stop = new AbortController();
   #sequence = 0;
+  #added = 0;
   #isStarted = false;
   #timer: { readonly dueMs: number; readonly cancel: () => void } | undefined;
 
@@ -72,6 +83,11 @@ export class WorkQueue {
   /** Keys that wait, for whatever time. */
   get size(): number {
     return this.#items.size;
+  }
+
+  /** Keys that were added or hurried since the beginning. */
+  get added(): number {
+    return this.#added;
   }
 
   get running(): number {
@@ -106,6 +122,7 @@ export class WorkQueue {
       sequence: last?.sequence ?? this.#sequence++,
     };
     this.#items.set(key, item);
+    this.#added++;
     // What runs is put back in line by its own end.
     if (!this.#running.has(key)) this.#waiting.push(item);
     this.#dispatch();
@@ -153,11 +170,12 @@ export class WorkQueue {
     this.#timer = { dueMs: next.dueMs, cancel };
   }
 
-  async #run({ key, priority }: Item): Promise<void> {
+  async #run({ key, priority, dueMs }: Item): Promise<void> {
     // Never inside the caller's add: a listener that adds a key must not be reconciled in the middle of its work. What
     // it adds before we begin is served by this run; from here on it asks for another.
     await Promise.resolve();
     const isWanted = this.#items.delete(key);
+    const beganMs = this.#options.clock.monotonicMs();
     let result: WorkResult | undefined;
     let failure: { readonly error: unknown } | undefined;
     try {
@@ -166,6 +184,11 @@ export class WorkQueue {
       failure = { error };
     }
     this.#running.delete(key);
+    this.#options.onWork?.({
+      waitedMs: Math.max(0, beganMs - dueMs),
+      workedMs: this.#options.clock.monotonicMs() - beganMs,
+      isFailed: failure !== undefined,
+    });
     if (this.#stop.signal.aborted) return;
     const meanwhile = this.#items.get(key);
     if (failure !== undefined) this.#retryLater(key, priority, failure.error);

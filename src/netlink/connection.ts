@@ -1,4 +1,5 @@
-import { assert, LvsError } from '../base/index.ts';
+import { assert, isLvsError, LvsError } from '../base/index.ts';
+import type { ErrorCode } from '../base/index.ts';
 import { formatMessage } from './debug.ts';
 import type { NetlinkDebug } from './debug.ts';
 import { kernelRefusal } from './errno.ts';
@@ -35,6 +36,13 @@ export interface NetlinkConnectionOptions extends NetlinkSocketOptions {
   readonly debug?: NetlinkDebug;
 }
 
+/** What was sent since the beginning, as numbers that only grow. */
+export interface NetlinkCounters {
+  readonly requests: number;
+  /** By error code: what the kernel refused, and what went wrong on the way. */
+  readonly errors: ReadonlyMap<ErrorCode, number>;
+}
+
 /** Verdict of one request of a batch: undefined is success. */
 export type BatchOutcome = LvsError | undefined;
 
@@ -62,6 +70,8 @@ export class NetlinkConnection {
   /** A transaction ended before all its answers were read. */
   #isDirty = false;
   #isBusy = false;
+  #requests = 0;
+  readonly #errors = new Map<ErrorCode, number>();
 
   private constructor(socket: NetlinkSocket, debug: NetlinkDebug | undefined) {
     this.#socket = socket;
@@ -79,6 +89,10 @@ export class NetlinkConnection {
       connection.close();
       throw error;
     }
+  }
+
+  get counters(): NetlinkCounters {
+    return { requests: this.#requests, errors: this.#errors };
   }
 
   /** Idempotent. */
@@ -184,6 +198,7 @@ export class NetlinkConnection {
         const request = requests[index];
         if (message.type !== NLMSG_ERROR || request === undefined || index >= last) return;
         outcomes[index] = refusalOf(message, request);
+        this.#countError(outcomes[index]);
       },
       firstSequence,
     );
@@ -191,7 +206,9 @@ export class NetlinkConnection {
     // Some verdicts are gone: what has none may have failed.
     for (let i = first; i < last; i++) {
       const request = requests[i];
-      if (request !== undefined) outcomes[i] ??= unfinished(end, request);
+      if (request === undefined || outcomes[i] !== undefined) continue;
+      outcomes[i] = unfinished(end, request);
+      this.#countError(outcomes[i]);
     }
   }
 
@@ -255,6 +272,7 @@ export class NetlinkConnection {
 
   #write(request: NetlinkRequest, flags: number): number {
     const sequence = this.#nextSequence();
+    this.#requests++;
     this.#writer.begin(request.type, NLM_F_REQUEST | flags | (request.flags ?? 0), sequence);
     request.encode(this.#writer);
     this.#writer.end();
@@ -294,9 +312,16 @@ export class NetlinkConnection {
       const result = body();
       this.#isDirty = false;
       return result;
+    } catch (error) {
+      this.#countError(error);
+      throw error;
     } finally {
       this.#isBusy = false;
     }
+  }
+
+  #countError(error: unknown): void {
+    if (isLvsError(error)) this.#errors.set(error.code, (this.#errors.get(error.code) ?? 0) + 1);
   }
 
   /** Reads away what a broken-off transaction left; an unfinished dump would refuse the next one with EBUSY. */

@@ -7,7 +7,12 @@
  * kernel's name of the operation, and that a failed transaction leaves nothing behind. Refuses to know any family.
  */
 export { NetlinkConnection, defaultBatchSize } from './connection.ts';
-export type { BatchOutcome, NetlinkConnectionOptions, NetlinkRequest } from './connection.ts';
+export type {
+  BatchOutcome,
+  NetlinkConnectionOptions,
+  NetlinkCounters,
+  NetlinkRequest,
+} from './connection.ts';
 export { resolveGenericFamily } from './family.ts';
 export { loadLibc } from './libc.ts';
 export type { Libc } from './libc.ts';

@@ -32,12 +32,12 @@ export class LabCluster {
   readonly #connection: ClusterConnection;
   #relay: LabSockets | undefined;
 
-  private constructor(server: ApiServer, host: LabHost) {
+  private constructor(server: ApiServer, host: LabHost, token?: string) {
     this.server = server;
     this.#host = host;
     this.#folder = mkdtempSync(join(tmpdir(), 'cluster-'));
-    this.kubeconfig = this.#write('config', server.kubeconfig(), 'host');
-    this.ownKubeconfig = this.#write('own', server.kubeconfig(), 'beside');
+    this.kubeconfig = this.#write('config', server.kubeconfig(token), 'host');
+    this.ownKubeconfig = this.#write('own', server.kubeconfig(token), 'beside');
     this.#connection = connectCluster({
       kubeconfig: { file: this.ownKubeconfig },
       userAgent: 'test',
@@ -48,8 +48,9 @@ export class LabCluster {
     this.objects = new ClusterObjects(this.#connection.client);
   }
 
-  static async start(host: LabHost, options: ApiServerOptions = {}): Promise<LabCluster> {
-    const cluster = new LabCluster(await startApiServer(options), host);
+  /** @param token by which programs and tests come in, where `options` knows tokens. */
+  static async start(host: LabHost, options: ApiServerOptions = {}, token?: string): Promise<LabCluster> {
+    const cluster = new LabCluster(await startApiServer(options), host, token);
     await cluster.accept();
     return cluster;
   }

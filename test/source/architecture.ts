@@ -10,6 +10,7 @@ const ranks: Readonly<Record<string, number>> = {
   base: 0,
   api: 1,
   kube: 1,
+  metrics: 1,
   netlink: 1,
   cluster: 2,
   ipvs: 2,

@@ -1,0 +1,58 @@
+import { metricGroups } from '../src/metrics/index.ts';
+import type { MetricDefinition, MetricGroup } from '../src/metrics/index.ts';
+
+/** docs/metrics.md: every metric, in the order of its definition. */
+export function renderMetricsReference(): string {
+  return `<!-- Generated from src/metrics/definitions.ts by "npm run generate". Do not edit. -->
+
+# Metrics
+
+Director and controller answer Prometheus at \`/metrics\`, beside \`/healthz\`, \`/readyz\` and, for the controller that
+computes weights, a director's \`/v1/counters\`.
+
+| process | \`--listen\`, by default |
+| --- | --- |
+| \`director --manifests\` | \`127.0.0.1:9441\` |
+| \`director\` in a cluster | \`:9441\`, all addresses of the node |
+| \`controller\` | \`:9440\`, all addresses of the pod |
+
+On a loopback address it is plain HTTP for whoever is on the host. Elsewhere, in a cluster, it is HTTPS with a certificate
+that the process makes at its start (a director tells its SHA-256 in \`Director.status.endpoint\`), and \`/metrics\` and
+\`/v1/counters\` want a token: \`Authorization: Bearer TOKEN\`. The API server says whose it is (TokenReview) and whether that
+one may \`get\` the path (SubjectAccessReview). So who scrapes needs
+
+\`\`\`yaml
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: lvs-metrics-reader }
+rules: [{ nonResourceURLs: [/metrics], verbs: [get] }]
+\`\`\`
+
+An answer is believed for a minute. While the API server cannot be asked, nobody new reads metrics; \`/healthz\` and
+\`/readyz\` ask nobody, ever. \`/healthz\` is 503 when the process stood still for five seconds within the last ten, or when its
+loop (a director's passes, a controller's election) has not come round for a minute or more. \`/readyz\` of a director is 200
+once a pass with the whole goal has ended well, that of a controller once every resource was read, whether it leads or not.
+
+Traffic is counted by the kernel, in 64 bits, and added up there every two seconds; it is read when somebody scrapes, in
+slices of a few milliseconds. \`virtual_service\` is \`namespace/name\`, \`service\` and \`real_server\` are the names that status, log
+and \`ipvsadm -Ln\` have. The series of what is gone end with it; a counter that begins anew is one that the kernel made anew.
+${metricGroups.map(renderGroup).join('')}`;
+}
+
+function renderGroup({ title, toldBy, metrics }: MetricGroup): string {
+  const rows = Object.entries(metrics).map(renderRow);
+  return `
+## ${title}
+
+Told by ${toldBy}.
+
+| Metric | Type | Labels | Meaning |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+function renderRow([name, { type, labels = [], help }]: readonly [string, MetricDefinition]): string {
+  const names = labels.map((label) => `\`${label}\``).join(', ');
+  return `| \`${name}\` | ${type} | ${names} | ${help.replaceAll('|', '\\|')} |`;
+}
