@@ -72,6 +72,18 @@ onEveryServer(
       );
     };
 
+    /** Whoever has no right to read an endpoint is refused by name, which takes both reviews. */
+    const assertCanReview = async ({ client, clock }: ClusterConnection): Promise<void> => {
+      const token = await serviceAccountToken(server, controllerAccount);
+      const access = new AccessReview({
+        transport: client.transport,
+        clock,
+        logger: new RecordingLogger(),
+      });
+      assert.equal(await access.review(`Bearer ${token}`, '/never-granted'), 'forbidden');
+      assert.equal(await access.review(`Bearer ${token}`, '/v1/counters'), 'allowed');
+    };
+
     before(async () => {
       await applyAll(server, readAccess());
       rig = new ClusterRig(server);
@@ -113,6 +125,7 @@ onEveryServer(
         'the Director of a node that is gone is removed',
         async () => (await rig.get(directorType, server.clusterName('gone'))) === undefined,
       );
+      await assertCanReview(connectAs(kubeconfigFile));
       assertNothingRefused();
     });
 
@@ -137,13 +150,7 @@ onEveryServer(
         'its Director is written',
         async () => (await rig.get(directorType, nodeName))?.['status'] !== undefined,
       );
-      // Whoever has no right to read it is refused by name, which takes both reviews.
-      const { transport } = connection.client;
-      const { clock } = connection;
-      const token = await serviceAccountToken(server, controllerAccount);
-      const access = new AccessReview({ transport, clock, logger });
-      assert.equal(await access.review(`Bearer ${token}`, '/never-granted'), 'forbidden');
-      assert.equal(await access.review(`Bearer ${token}`, '/v1/counters'), 'allowed');
+      await assertCanReview(connection);
       await own.stop(1000);
       await Promise.all(kinds.map((kind) => kind.stop()));
       assertNothingRefused();
