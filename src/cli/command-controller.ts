@@ -27,6 +27,8 @@ leads by a Lease, the others follow the cluster and take over when it stops. Wha
 Over HTTP it answers /healthz, /readyz and /metrics: on a loopback address as they are; elsewhere by TLS, and metrics
 only for who may get that path by RBAC.
 
+With --prometheus-url, who writes a VirtualService chooses the query, and reads whatever it can read.
+
 SIGTERM and SIGINT end the work and give the Lease back.`,
   flags: [
     {
@@ -87,9 +89,7 @@ SIGTERM and SIGINT end the work and give the Lease back.`,
       name: 'prometheus-url',
       type: 'string',
       placeholder: 'URL',
-      description:
-        'Prometheus that the queries of weight policies go to, such as http://prometheus.monitoring:9090. Who writes a ' +
-        'VirtualService chooses the query, and whatever it can read. Default: none.',
+      description: 'Where queries of weight policies go: http://prometheus.monitoring:9090. Default: none.',
     },
     {
       name: 'prometheus-token-file',
