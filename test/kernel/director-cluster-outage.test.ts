@@ -27,8 +27,9 @@ before(async () => {
   await cluster.objects.createPool(clusterPool);
   await cluster.objects.createNode(nodeName, { 'networking.lvs-operator.io/director': '' });
   for (let index = 0; index < services; index++) {
-    const drain = { timeoutSeconds: 0 };
-    await cluster.objects.createService(`s${index}`, network.vip4(index), [{ address: rip }], { drain });
+    // Weights of slices, which are the news here, count where the policy asks for them.
+    const spec = { drain: { timeoutSeconds: 0 }, weightPolicy: { type: 'InFlight' } };
+    await cluster.objects.createService(`s${index}`, network.vip4(index), [{ address: rip }], spec);
   }
   director = LabDirector.ofCluster(network.director, { nodeName, kubeconfig: cluster.kubeconfig });
   await director.start();
