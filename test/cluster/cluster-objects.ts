@@ -58,11 +58,16 @@ export class ClusterObjects {
     await this.#client.delete(type, this.#placeOf(type, name), metadata.uid ?? '');
   }
 
-  /** A pod that runs on a node and is ready. */
-  async createPod(name: string, address: string, labels: Readonly<Record<string, string>>): Promise<void> {
+  /** A pod that runs on a node and is ready. @param limits quantities by resource */
+  async createPod(
+    name: string,
+    address: string,
+    labels: Readonly<Record<string, string>>,
+    limits: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
     await this.create(podType, name, {
       metadata: { ...this.#placeOf(podType, name), labels },
-      spec: { nodeName: 'worker', containers: [{ name: 'web', image: 'web' }] },
+      spec: { nodeName: 'worker', containers: [{ name: 'web', image: 'web', resources: { limits } }] },
     });
     const conditions = [{ type: 'Ready', status: 'True' }];
     const status = { phase: 'Running', podIP: address, podIPs: [{ ip: address }], conditions };

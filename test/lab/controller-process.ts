@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { productFile } from './director-process.ts';
+import type { LabHost } from './host.ts';
 
 /** Seconds, so that a test need not wait long for the other replica. */
 const lease = { duration: '4', 'renew-deadline': '3', 'retry-period': '0.5' };
@@ -9,11 +10,16 @@ const lease = { duration: '4', 'renew-deadline': '3', 'retry-period': '0.5' };
 /** The controller of the bundled product, beside the API server of a test. */
 export class LabController {
   readonly #argv: readonly string[];
+  readonly #host: LabHost | undefined;
   #child: ChildProcess | undefined;
   #log = '';
 
-  /** @param namespace where its Lease is */
-  constructor(kubeconfig: string, identity: string, namespace: string) {
+  /**
+   * @param namespace where its Lease is
+   * @param host where it runs; undefined: beside the API server, where it reaches no director
+   */
+  constructor(kubeconfig: string, identity: string, namespace: string, host?: LabHost) {
+    this.#host = host;
     this.#argv = [
       productFile,
       'controller',
@@ -36,11 +42,13 @@ export class LabController {
 
   /** Starts the process and returns at once. */
   start(): void {
-    const child = spawn(process.execPath, this.#argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child =
+      this.#host?.spawn([process.execPath, ...this.#argv]) ??
+      spawn(process.execPath, this.#argv, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     this.#log = '';
     for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
   }
 
   /** SIGKILL: the lease runs out by itself. */
