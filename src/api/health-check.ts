@@ -144,6 +144,12 @@ export const healthCheckSchema = fields({
   port: integer(1, 65535)
     .optional()
     .describe('Port to ask. Default: the port that serves; allowed are ports of the real server only.'),
+  through: choice(['realServer', 'virtualService'])
+    .default('realServer')
+    .describe(
+      'virtualService: the probe goes to the virtual address and by the forwarding (DR or TUN) of this one real server, so ' +
+        'that a missing virtual address there or a broken tunnel is seen.',
+    ),
   initialState: choice(['Down', 'Up'])
     .default('Down')
     .describe('How a new server begins. Down: it gets connections once it has passed.'),
@@ -166,6 +172,7 @@ export const healthCheckTypes = [
 export type HealthCheckType = (typeof healthCheckTypes)[number];
 
 const oneType = `needs exactly one of ${healthCheckTypes.join(', ')}`;
+const throughMark = 'needs a port to connect to; icmp and none have no way through a virtual service';
 const oneEncoding = 'needs exactly one of text and hex';
 const oneBody = 'needs exactly one of contains and matches';
 const ownHeader = 'is set by the probe itself, as it shapes the message';
@@ -186,6 +193,8 @@ export function healthCheckViolations(check: HealthCheckSpec, path: FieldPath): 
       `is ${check.timeoutSeconds}, above intervalSeconds ${check.intervalSeconds}; one probe ends before the next begins`,
     );
   }
+  if (check.through === 'virtualService' && (check.icmp ?? check.none) !== undefined)
+    say(['through'], throughMark);
   for (const [at, bytes] of bytesOf(check)) {
     if ((bytes.text === undefined) === (bytes.hex === undefined)) say(at, oneEncoding);
   }
@@ -230,6 +239,13 @@ export function healthCheckCel(path: readonly string[]): readonly CelRule[] {
         "'is %d, above intervalSeconds %d; one probe ends before the next begins'" +
         '.format([self.timeoutSeconds, self.intervalSeconds])',
       fieldPath: '.timeoutSeconds',
+    },
+    {
+      at: path,
+      rule: "self.through == 'realServer' || (!has(self.icmp) && !has(self.none))",
+      message: throughMark,
+      fieldPath: '.through',
+      reason: 'FieldValueForbidden',
     },
     ...[
       ['tcp', 'send'],

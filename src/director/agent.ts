@@ -3,7 +3,7 @@ import type { DirectorConfiguration } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
 import type { PacketRules } from '../link/index.ts';
-import { computeChanges, computeDesiredState, isRepair } from '../plan/index.ts';
+import { computeChanges, isRepair } from '../plan/index.ts';
 import type {
   Change,
   ChangePlan,
@@ -19,7 +19,7 @@ import type { DesiredSource, DesiredView } from './desired-source.ts';
 import { noHealth } from './director-health.ts';
 import type { DirectorHealth, HealthState } from './director-health.ts';
 import { computeFacts } from './facts.ts';
-import { computeFirstGoal } from './first-goal.ts';
+import { computeFirstGoal, computeGoal } from './first-goal.ts';
 import { ForeignHandsWatch } from './foreign-hands-watch.ts';
 import type { Host, HostState } from './host.ts';
 import type { DirectorMetrics } from './director-metrics.ts';
@@ -411,7 +411,7 @@ export class DirectorAgent {
     const desired =
       this.#desired === undefined
         ? computeFirstGoal(input, this.#options.lastGood)
-        : computeDesiredState({ ...input, lastAccepted: this.#desired.accepted });
+        : computeGoal({ ...input, lastAccepted: this.#desired.accepted });
     this.#options.lastGood.saveSoon({
       accepted: desired.accepted,
       view: view.resources,

@@ -48,6 +48,8 @@ export class DirectorHealth {
   #services: DesiredState['services'] | undefined;
   #state: HealthState = noHealth;
   #lateness = { atMs: Number.NEGATIVE_INFINITY, isLate: false };
+  /** Some cannot be asked before the kernel has what leads there. */
+  #isWaiting = false;
 
   constructor(options: DirectorHealthOptions) {
     this.#options = options;
@@ -95,13 +97,16 @@ export class DirectorHealth {
   }
 
   #ask(services: DesiredState['services'], table: IpvsTable): void {
-    if (services === this.#services) return;
+    if (services === this.#services && !this.#isWaiting) return;
     const isFirst = this.#services === undefined;
     this.#services = services;
     const checked = listCheckedServers(services);
     const isSame = isSameChecks(checked, this.#checked);
     this.#checked = checked;
-    if (!isSame) this.#options.verdicts.setChecks(describeChecks(checked, table, isFirst));
+    if (isSame && !this.#isWaiting) return;
+    const checks = describeChecks(checked, table, isFirst);
+    this.#isWaiting = checks.length < checked.length;
+    this.#options.verdicts.setChecks(checks);
   }
 }
 

@@ -15,6 +15,7 @@ import { isWorse } from './health-words.ts';
 import {
   collectProblems,
   countRealServers,
+  countServices,
   describeDrains,
   describeFailing,
   summarizeHealth,
@@ -68,7 +69,7 @@ export function computeDirectorReport(input: ReportInput): DirectorReport {
     refused: refused.slice(0, maxDirectorExceptions),
     counts: {
       virtualServices: desired.accepted.virtualServices.length,
-      services: desired.services.size,
+      services: countServices(desired),
       realServers: countRealServers(desired),
       vips: new Set(desired.vips.map(({ vip }) => vip)).size,
       releasing: releasing.length,

@@ -1,4 +1,4 @@
-import { computeDesiredState } from '../plan/index.ts';
+import { addProbeServices, computeDesiredState } from '../plan/index.ts';
 import type { DesiredState, DesiredStateInput } from '../plan/index.ts';
 import type { LastGoodStore } from './last-good.ts';
 
@@ -10,7 +10,12 @@ export function computeFirstGoal(
   input: Omit<DesiredStateInput, 'lastAccepted'>,
   lastGood: Pick<LastGoodStore, 'load'>,
 ): DesiredState {
-  const goal = computeDesiredState(input);
+  const goal = computeGoal(input);
   if (!goal.refusals.some((refusal) => refusal.severity === 'error')) return goal;
-  return computeDesiredState({ ...input, lastAccepted: lastGood.load().resources });
+  return computeGoal({ ...input, lastAccepted: lastGood.load().resources });
+}
+
+/** The goal of one director: what everybody would hold, and what its own probes need beside that. */
+export function computeGoal(input: DesiredStateInput): DesiredState {
+  return addProbeServices(computeDesiredState(input), input.facts);
 }

@@ -11,6 +11,7 @@ import type { Ledger } from './ledger.ts';
 import {
   collectProblems,
   countRealServers,
+  countServices,
   describeDrains,
   describeFailing,
   summarizeHealth,
@@ -236,7 +237,7 @@ export class StatusBoard {
             },
       counts: {
         virtualServices: view.resources.virtualServices.length,
-        services: desired.services.size,
+        services: countServices(desired),
         realServers: countRealServers(desired),
         drains: ledger.drains.length,
         checked: summarizeHealth(input).checked,
@@ -286,7 +287,7 @@ function gatherOwnedParts(
   const vipOfMark = new Map(Object.values(desired.allocations.marks).map(({ mark, vip }) => [mark, vip]));
   for (const service of desired.services.values()) {
     const parts = byOwner.get(formatObjectRef(service.owner));
-    if (parts === undefined) continue;
+    if (parts === undefined || service.isForProbes === true) continue;
     const vip = service.key.kind === 'address' ? service.key.vip : vipOfMark.get(service.key.mark);
     if (vip !== undefined) parts.addresses.add(vip);
     for (const realServer of service.realServers.values()) {

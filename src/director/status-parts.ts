@@ -85,8 +85,17 @@ export function describeFailing({ health }: Pick<BoardInput, 'health'>): readonl
   }));
 }
 
+/** Those of clients. */
+export function countServices(desired: DesiredState): number {
+  let count = 0;
+  for (const { isForProbes } of desired.services.values()) if (isForProbes !== true) count++;
+  return count;
+}
+
+/** Behind services of clients. */
 export function countRealServers(desired: DesiredState): number {
   let count = 0;
-  for (const service of desired.services.values()) count += service.realServers.size;
+  for (const { realServers, isForProbes } of desired.services.values())
+    if (isForProbes !== true) count += realServers.size;
   return count;
 }

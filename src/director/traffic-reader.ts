@@ -88,7 +88,8 @@ export class TrafficReader {
   #learnOwners(): void {
     const { table, desired } = this.#options.current();
     const owners = new Map([...this.#owners].filter(([name]) => table.has(name)));
-    for (const [name, { owner }] of desired?.services ?? []) owners.set(name, owner);
+    for (const [name, { owner, isForProbes }] of desired?.services ?? [])
+      if (isForProbes !== true) owners.set(name, owner);
     this.#owners = owners;
   }
 }

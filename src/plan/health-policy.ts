@@ -4,6 +4,15 @@ import type { QuorumPolicy } from '../health/pure.ts';
 import type { HealthPolicy } from './health-types.ts';
 import type { DesiredVirtualService } from './types.ts';
 
+/** Nothing is asked. */
+export const defaultHealthPolicy: HealthPolicy = {
+  onFailure: 'Quiesce',
+  quorum: defaultQuorum,
+  hasOwnQuorum: false,
+  panicThresholdPercent: 0,
+  slowStartMs: undefined,
+};
+
 /** What a VirtualService says about the health of its real servers, beside the check itself. */
 export function healthPolicyOf(spec: VirtualServiceSpec): HealthPolicy {
   const { onFailure, quorum, panicThresholdPercent, slowStart } = spec;

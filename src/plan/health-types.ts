@@ -6,6 +6,8 @@ export interface ServerCheck {
   readonly probe: Probe;
   readonly policy: VerdictPolicy;
   readonly initialState: 'Up' | 'Down';
+  /** The target is the virtual address, and the probe goes there by the forwarding of this one server. */
+  readonly isThrough: boolean;
 }
 
 /** What a service makes of the verdicts on its real servers. */

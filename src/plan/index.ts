@@ -25,6 +25,7 @@ export type { AddressPolicy, AddressVerdict, RealServerOrigin } from './address-
 export { compilePools } from './pools.ts';
 export type { Pools } from './pools.ts';
 export { advisedKernelWeight, advisedWeightUnit, kernelWeights } from './kernel-weight.ts';
+export { addProbeServices, hasProbeWay } from './probe-services.ts';
 export { applyHealth, noHealthMemory } from './apply-health.ts';
 export { describeHealth } from './describe-health.ts';
 export type {

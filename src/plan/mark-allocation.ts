@@ -25,7 +25,15 @@ export class MarkAllocator {
    * @returns undefined when all 65,535 marks are in use.
    */
   allocate(owner: string, vip: IpAddress, claims: MarkAllocation['claims']): number | undefined {
-    const key = `${owner} ${vip}`;
+    return this.#take(`${owner} ${vip}`, vip, claims);
+  }
+
+  /** For packets of our own, of which the ports of a VIP know nothing. @param name no `owner vip` */
+  allocateNamed(name: string, vip: IpAddress): number | undefined {
+    return this.#take(name, vip, []);
+  }
+
+  #take(key: string, vip: IpAddress, claims: MarkAllocation['claims']): number | undefined {
     const mark = this.marks[key]?.mark ?? this.#lowestFree();
     if (mark !== undefined) this.marks[key] = { mark, vip, claims };
     return mark;

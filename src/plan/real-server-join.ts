@@ -72,7 +72,7 @@ export function joinRealServer(
     rules,
     isFromFiles: slices === undefined,
   };
-  const misask = judgeOwnCheck(context);
+  const misask = judgeOwnCheck(context) ?? judgeThrough(context);
   if (misask !== undefined) return { entries: [], findings: [misask] };
   const findings: Finding[] = [];
   const admitted: AdmittedSource[] = [];
@@ -170,6 +170,27 @@ function judgeOwnCheck({ resource, owner }: JoinContext): Finding | undefined {
   return { object: owner, path, reason: 'HealthCheckInvalid', message: checkMessage(path, problem.message) };
 }
 
+/** Under NAT a real server never sees the virtual address, so there is nothing to be found out by asking through it. */
+function judgeThrough({
+  resource,
+  owner,
+  method,
+  healthCheck,
+  virtualService,
+}: JoinContext): Finding | undefined {
+  if (healthCheck?.through !== 'virtualService' || method !== 'NAT') return undefined;
+  const isOwn = resource.spec.healthCheck !== undefined;
+  const whose = isOwn ? 'healthCheck' : `the healthCheck of VirtualService ${virtualService.owner.name}`;
+  return {
+    object: owner,
+    path: isOwn ? ['spec', 'healthCheck', 'through'] : ['spec'],
+    reason: 'HealthCheckThroughNat',
+    message:
+      `${whose} asks through the virtual service, which shows something under DR and TUN only, and these servers are ` +
+      'reached by NAT; use through: realServer.',
+  };
+}
+
 /** Probes come from the director's own network, so they go where clients are sent and nowhere else. */
 function judgeCheckPort(
   ports: readonly JoinedPort[],
@@ -265,7 +286,7 @@ function enterServices(
         entries.push({
           service,
           key: formatRealServerKey(key),
-          realServer: servers.make(key, endpoint, checkedPort(port, ports)),
+          realServer: servers.make(key, endpoint, { port: checkedPort(port, ports), vip: service.vip }),
           source,
         });
       }
@@ -288,7 +309,11 @@ class ServerMaker {
     this.#context = context;
   }
 
-  make(key: DesiredRealServer['key'], endpoint: RealServerEndpoint, port: number): DesiredRealServer {
+  make(
+    key: DesiredRealServer['key'],
+    endpoint: RealServerEndpoint,
+    asked: { readonly port: number; readonly vip: IpAddress },
+  ): DesiredRealServer {
     const { owner, resource, healthCheck } = this.#context;
     const { drainDeadlineMs } = endpoint;
     const weight = programmedWeight(this.#context, endpoint);
@@ -304,7 +329,7 @@ class ServerMaker {
       isLastResort: false,
       lastResort: mayStay ? this.#config(weight) : undefined,
       configuredWeight: resource.spec.weight,
-      check: healthCheck === undefined ? undefined : serverCheck(healthCheck, key.rip, port),
+      check: healthCheck === undefined ? undefined : serverCheck(healthCheck, { rip: key.rip, ...asked }),
       isSorry: false,
       owner,
     };

@@ -45,18 +45,24 @@ export function checkProblem(spec: HealthCheckSpec): CheckProblem | undefined {
 
 /**
  * The check of one real server; undefined: it is not to be asked.
- * @param port that it serves on
- * @param askedPort @default that of the spec, else `port`
+ * @param at.port that it serves on
+ * @param at.askedPort @default that of the spec, else `port`
+ * @param at.vip of the service: where probes go that ask through it
  */
 export function serverCheck(
   spec: HealthCheckSpec,
-  ip: IpAddress,
-  port: number,
-  askedPort = spec.port ?? port,
+  at: {
+    readonly rip: IpAddress;
+    readonly port: number;
+    readonly vip: IpAddress;
+    readonly askedPort?: number | undefined;
+  },
 ): ServerCheck | undefined {
   const { question, checks } = compile(spec);
   if (question === undefined) return undefined;
-  const target = { ip, port: question.type === 'icmp' ? 0 : askedPort };
+  const { rip, vip, askedPort = spec.port ?? at.port } = at;
+  const isThrough = spec.through === 'virtualService';
+  const target = { ip: isThrough ? vip : rip, port: question.type === 'icmp' ? 0 : askedPort };
   const key = `${target.ip} ${target.port}`;
   let check = checks.get(key);
   if (check === undefined) {
@@ -65,6 +71,7 @@ export function serverCheck(
       probe: { target, question, intervalMs: intervalSeconds * 1000, timeoutMs: timeoutSeconds * 1000 },
       policy: { successThreshold, failureThreshold },
       initialState,
+      isThrough,
     };
     checks.set(key, check);
   }

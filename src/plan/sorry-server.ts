@@ -46,6 +46,16 @@ export function refuseSorryServer(
     const message = checkMessage(['spec', 'sorryServer', 'healthCheck', ...problem.path], problem.message);
     return refuse(['healthCheck', ...problem.path], 'HealthCheckInvalid', message);
   }
+  if ((healthCheck ?? resource.spec.healthCheck)?.through === 'virtualService' && method === 'NAT') {
+    const message =
+      'The sorry server is asked through the virtual service, which shows something under DR and TUN only, and it is ' +
+      'reached by NAT; give it a healthCheck of its own.';
+    return refuse(
+      healthCheck === undefined ? [] : ['healthCheck', 'through'],
+      'HealthCheckThroughNat',
+      message,
+    );
+  }
   const asked = healthCheck?.port;
   if (
     asked !== undefined &&
@@ -125,7 +135,7 @@ function addressesFor(
 }
 
 function sorryServerOf(
-  { ports: [first], service, ports }: ServiceDraft,
+  { ports: [first], service, ports, vip }: ServiceDraft,
   rip: IpAddress,
   sorryServer: SorryServerSpec,
   { spec }: VirtualServiceResource,
@@ -152,7 +162,7 @@ function sorryServerOf(
     check:
       check === undefined
         ? undefined
-        : serverCheck(check, rip, served, sorryServer.healthCheck?.port ?? served),
+        : serverCheck(check, { rip, vip, port: served, askedPort: sorryServer.healthCheck?.port ?? served }),
     isSorry: true,
     owner: service.owner,
   };

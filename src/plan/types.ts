@@ -80,7 +80,7 @@ export interface Uplink {
 export interface Allocations {
   /** VIPs taken from pools, by `namespace/name#index` of the address entry. */
   readonly addresses: Readonly<Record<string, IpAddress>>;
-  /** Firewall marks of `portGrouping: Together`, by `namespace/name vip`. */
+  /** Firewall marks of `portGrouping: Together`, by `namespace/name vip`, and those of our own probes. */
   readonly marks: Readonly<Record<string, MarkAllocation>>;
   /** First owner of each `PROTOCOL vip:port`, as `namespace/name`; the incumbent keeps it. */
   readonly portOwners: Readonly<Record<string, string>>;
@@ -159,6 +159,8 @@ export interface DesiredVirtualService {
   readonly owner: ObjectRef;
   readonly drain: DrainSettings;
   readonly policy: HealthPolicy;
+  /** No client comes here: it leads our own probes to one real server (`addProbeServices`). */
+  readonly isForProbes?: true;
   /** By `formatRealServerKey`. */
   readonly realServers: ReadonlyMap<string, DesiredRealServer>;
 }

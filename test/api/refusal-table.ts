@@ -407,6 +407,11 @@ export const refusals: readonly RefusalRow[] = [
       'use wrr or wlc, or remove it',
   ]),
   [
+    'a ping through a virtual service',
+    realServer({ healthCheck: { icmp: {}, through: 'virtualService' } }),
+    'HealthCheckInvalid: spec.healthCheck.through needs a port to connect to; icmp and none have no way through a virtual service',
+  ],
+  [
     'a health check by an unknown name',
     virtualService({ healthCheck: { htpp: {} } }),
     'UnknownField: spec.healthCheck.htpp is not a field here; did you mean "http"?',
