@@ -4,7 +4,7 @@ import { LabDirector } from '../lab/director-process.ts';
 import { layOutNetwork } from '../lab/network.ts';
 import type { LabNetwork, RealServerHost } from '../lab/network.ts';
 import { LabSockets } from '../lab/sockets.ts';
-import { Eyes, readStatus, until } from './director-eyes.ts';
+import { Eyes, hasStatus, readStatus, until } from './director-eyes.ts';
 import { file, labPool, realServer, virtualService } from './director-objects.ts';
 
 /** Probes that go the way of clients, by DR and TUN, in both families. */
@@ -88,7 +88,8 @@ describe('a director that asks through its virtual services', () => {
     assert.equal(answer.outcome, 'answered');
   });
 
-  it("counts its own services as nobody's: neither in the status nor as those of others", () => {
+  it("counts its own services as nobody's: neither in the status nor as those of others", async () => {
+    await until('it tells', () => hasStatus(director) && readStatus(director).counts.services === 6);
     const { counts } = readStatus(director);
     assert.deepEqual([counts.services, counts.realServers, counts.foreignServices], [6, 12, 0]);
   });
