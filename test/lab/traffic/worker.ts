@@ -19,7 +19,7 @@ let { serviceMs } = worker;
 /** Time of the work that was accepted and is not done. */
 let idleAtMs = performance.now();
 let acceptedMs = 0;
-let seed = [...worker.name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7) >>> 0;
+let seed = Buffer.from(worker.name).reduce((sum, byte) => sum * 31 + byte, 7) >>> 0;
 
 /** Park and Miller's generator: the same requests take the same times in every run. */
 function random(): number {
