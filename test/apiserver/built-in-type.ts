@@ -4,6 +4,7 @@ import { objectSchema } from './schema.ts';
 import type { Schema } from './schema.ts';
 
 export const age: Column = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
+export const intOrString: Schema = { type: 'string', 'x-kubernetes-int-or-string': true };
 /** One of the words; the first is the default. */
 export const wordOr = (...words: string[]): Schema => ({ type: 'string', enum: words, default: words[0] });
 
@@ -15,6 +16,7 @@ interface Brief {
   readonly columns?: readonly Column[];
   readonly selectableFields?: readonly string[];
   readonly isConditional?: boolean;
+  readonly hasGeneration?: boolean;
   readonly storage?: StorageView;
 }
 
@@ -30,6 +32,7 @@ export function builtIn(kind: string, plural: string, schema: Schema, brief: Bri
     categories: [],
     isNamespaced: brief.isClusterWide !== true,
     isCustom: false,
+    hasGeneration: brief.hasGeneration ?? false,
     hasStatus: brief.hasStatus ?? false,
     schema: objectSchema(schema),
     columns: brief.columns ?? [age],

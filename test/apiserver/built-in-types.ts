@@ -1,13 +1,12 @@
 /** The kinds that every API server has, as far as the operator and its suites touch them. */
 import { accessTypes } from './built-in-access.ts';
-import { age, builtIn, column, wordOr } from './built-in-type.ts';
+import { age, builtIn, column, intOrString, wordOr } from './built-in-type.ts';
+import { workloadTypes } from './built-in-workloads.ts';
 import { isMapping } from './objects.ts';
 import type { KubeObject, Mapping } from './objects.ts';
 import type { ResourceType, StorageView } from './resource-type.ts';
 import { anything, integer, list, struct, text, textMap, texts, time, yesNo } from './schema.ts';
 import type { Schema } from './schema.ts';
-
-const intOrString: Schema = { type: 'string', 'x-kubernetes-int-or-string': true };
 
 /** A condition as nodes and pods have it. */
 const condition = struct(
@@ -318,6 +317,7 @@ export const builtInTypes: readonly ResourceType[] = [
     isConditional: true,
   }),
   ...accessTypes,
+  ...workloadTypes,
 ];
 
 /** What the server itself writes into a new object of a built-in kind. */

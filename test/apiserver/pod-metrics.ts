@@ -32,6 +32,7 @@ export const podMetricsType: ResourceType = {
   isNamespaced: true,
   isCustom: false,
   hasStatus: false,
+  hasGeneration: false,
   verbs: ['get', 'list'],
   schema: objectSchema(anything),
   columns: [],

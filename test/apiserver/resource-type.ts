@@ -30,6 +30,8 @@ export interface ResourceType {
   /** From a definition: schema and rules are enforced as apiextensions does. */
   readonly isCustom: boolean;
   readonly hasStatus: boolean;
+  /** The server counts changes of what people write, in metadata.generation. */
+  readonly hasGeneration: boolean;
   /** As discovery tells them. @default all */
   readonly verbs?: readonly string[];
   /** Of a whole object, metadata included. */
@@ -89,6 +91,7 @@ export function customResourceType(definition: unknown): ResourceType {
     categories: spec.names.categories ?? [],
     isNamespaced: spec.scope === 'Namespaced',
     isCustom: true,
+    hasGeneration: true,
     hasStatus: version.subresources?.status !== undefined,
     schema: objectSchema(version.schema.openAPIV3Schema),
     columns: version.additionalPrinterColumns ?? [

@@ -256,12 +256,12 @@ export class Resources {
       ...object.metadata,
       uid: randomUUID(),
       creationTimestamp: formatTime(this.#now()),
-      ...(type.isCustom ? { generation: 1 } : {}),
+      ...(type.hasGeneration ? { generation: 1 } : {}),
     };
     delete metadata.deletionTimestamp;
     delete metadata.deletionGracePeriodSeconds;
     delete metadata.resourceVersion;
-    if (!type.isCustom) delete metadata.generation;
+    if (!type.hasGeneration) delete metadata.generation;
     let fresh: KubeObject = { ...object, metadata };
     if (type.hasStatus && type.plural !== 'nodes') delete fresh['status'];
     fresh = withDefaults(type.schema, onCreate(type, fresh)) as KubeObject;
@@ -314,7 +314,7 @@ export class Resources {
       if (kept !== undefined) Object.assign(next.metadata, { [field]: kept });
     }
     next = withDefaults(type.schema, next) as KubeObject;
-    if (type.isCustom && !isSame(contentOf(type, current), contentOf(type, next))) {
+    if (type.hasGeneration && !isSame(contentOf(type, current), contentOf(type, next))) {
       next.metadata.generation = (current.metadata.generation ?? 0) + 1;
     }
     this.#validate(type, next, current);
