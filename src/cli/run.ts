@@ -6,6 +6,7 @@ import { drainCommand, undrainCommand } from './command-drain.ts';
 import { planCommand } from './command-plan.ts';
 import { statusCommand } from './command-status.ts';
 import { validateCommand } from './command-validate.ts';
+import { withdrawCommand } from './command-withdraw.ts';
 import { UsageError, formatCommandHelp, parseCommandLine } from './command.ts';
 import type { Command, CommandIo } from './command.ts';
 import { version } from './version.ts';
@@ -19,6 +20,7 @@ const commands: readonly Command[] = [
   drainCommand,
   undrainCommand,
   cleanupCommand,
+  withdrawCommand,
 ];
 
 /** @returns the exit status. Nothing below this prints a stack trace for anything but a bug of ours. */

@@ -7,7 +7,17 @@ import { describe, it } from 'node:test';
 import { temporaryFolder } from '../manifests/temporary-folder.ts';
 import { productFile, runProduct } from './run-product.ts';
 
-const commands = ['director', 'controller', 'plan', 'validate', 'status', 'drain', 'undrain', 'cleanup'];
+const commands = [
+  'director',
+  'controller',
+  'plan',
+  'validate',
+  'status',
+  'drain',
+  'undrain',
+  'cleanup',
+  'withdraw',
+];
 const repository = path.resolve(import.meta.dirname, '../..');
 
 describe('the command line', { concurrency: 2 }, () => {
