@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { assembleImage } from '../tools/assemble-image.ts';
 import { buildProduct } from '../tools/build.ts';
 import { ensureLabPackages } from './lab/packages.ts';
 import { FileRun } from './runner/file-run.ts';
@@ -55,10 +56,11 @@ async function runFile(test: TestFile): Promise<FileResult> {
 }
 
 /** What kernel tests need first; its failure is the failure of every file. Unit tests make for themselves what they need. */
-async function prepareKernelLayer(): Promise<string | undefined> {
+async function prepareKernelLayer(queue: readonly TestFile[]): Promise<string | undefined> {
   try {
     ensureLabPackages(print);
     await buildProduct();
+    if (queue.some(({ file }) => file.endsWith('/image.test.ts'))) await assembleImage('build/image');
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -69,7 +71,7 @@ async function runLayer(layer: LayerName, filter: string | undefined): Promise<L
   const startMs = performance.now();
   const files: FileResult[] = [];
   const queue = findTestFiles([layer], filter);
-  const obstacle = layer === 'kernel' && queue.length > 0 ? await prepareKernelLayer() : undefined;
+  const obstacle = layer === 'kernel' && queue.length > 0 ? await prepareKernelLayer(queue) : undefined;
   if (obstacle !== undefined) print(`FAILED  ${layer} tests cannot run: ${obstacle}`);
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
