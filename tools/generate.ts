@@ -6,6 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { renderApiReference } from './generate-api-reference.ts';
 import { renderChartDefinitions, renderDeployment } from './generate-chart.ts';
+import { renderChartValues } from './generate-chart-values.ts';
 import { renderCustomResourceDefinitions } from './generate-crds.ts';
 import { renderErrorReference } from './generate-error-reference.ts';
 import { renderMetricsReference } from './generate-metrics-reference.ts';
@@ -28,6 +29,7 @@ export function computeGeneratedFiles(): GeneratedFile[] {
     ...definitions,
     ...renderChartDefinitions(definitions),
     ...renderDeployment(definitions),
+    { path: 'docs/chart-values.md', content: renderChartValues() },
   ];
 }
 

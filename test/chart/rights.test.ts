@@ -5,6 +5,7 @@ import { connectCluster, directorType, realServerType } from '../../src/cluster/
 import type { ClusterConnection } from '../../src/cluster/index.ts';
 import { clusterKindList, watchClusterKinds } from '../../src/director/cluster-kinds.ts';
 import { DirectorObject } from '../../src/director/director-object.ts';
+import { withdrawDirectors } from '../../src/controller/index.ts';
 import { retiredReport } from '../../src/director/director-report.ts';
 import { askForOwnNode } from '../../src/director/own-node.ts';
 import { AccessReview } from '../../src/endpoint/access-review.ts';
@@ -12,6 +13,7 @@ import { systemTimers } from '../../src/kube/index.ts';
 import { onEveryServer, until } from '../apiserver/environment.ts';
 import { serviceAccountToken } from '../apiserver/service-account.ts';
 import { PodMetrics } from '../apiserver/pod-metrics.ts';
+import type { KubeObject } from '../apiserver/objects.ts';
 import { ClusterRig } from '../controller/cluster-rig.ts';
 import { noLastGood } from '../director/cluster-rig.ts';
 import { RecordingLogger } from '../kube/objects.ts';
@@ -23,6 +25,7 @@ import {
   grantedRights,
   readAccess,
 } from './deployment.ts';
+import { find, render } from './render.ts';
 
 /** Granted, and asked for only when something happens that the suite below does not bring about. */
 const rare: readonly (readonly [
@@ -154,6 +157,29 @@ onEveryServer(
       await own.stop(1000);
       await Promise.all(kinds.map((kind) => kind.stop()));
       assertNothingRefused();
+    });
+
+    it('are enough for the hook that withdraws directors before an uninstall', async () => {
+      const objects = render();
+      const isHook = (object: KubeObject) => object.metadata.annotations?.['helm.sh/hook'] !== undefined;
+      await applyAll(server, [
+        ...objects.filter((object) => isHook(object) && object.kind !== 'Job'),
+        find(objects, 'DaemonSet', 'lvs-director'),
+      ]);
+      const connection = connectAs(
+        await server.kubeconfigOf({ namespace: controllerAccount.namespace, name: 'lvs-withdraw' }),
+      );
+      const told: string[] = [];
+      const isDone = await withdrawDirectors({
+        connection,
+        namespace: directorAccount.namespace,
+        daemonSet: 'lvs-director',
+        timeoutMs: 0,
+        signal: new AbortController().signal,
+        report: (line) => told.push(line),
+      });
+      // Nobody plays the DaemonSet controller here, but nothing was refused.
+      assert.deepEqual([isDone, told], [false, ['Waiting for the directors to be replaced.']]);
     });
 
     it('are needed, each of them', () => {
