@@ -7,9 +7,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { glob, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { build, type OutputFile } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -21,6 +22,23 @@ const refuseOldNode = [
   '  process.exit(1);',
   '}',
 ].join('\n');
+
+/**
+ * Node's own modules by require. An ES import of one reads each of its exports, wanted or not: those of node:http and
+ * node:crypto include fetch, WebSocket and WebCrypto, which are loaded by being read and cost every process 13 MB.
+ */
+const builtinsByRequire: Plugin = {
+  name: 'builtins-by-require',
+  setup: (bundling) => {
+    const namespace = 'builtin';
+    bundling.onResolve({ filter: /^[a-z0-9_:/]+$/ }, ({ path: name, kind }) =>
+      kind === 'import-statement' && isBuiltin(name) ? { path: name, namespace } : undefined,
+    );
+    bundling.onLoad({ filter: /.*/, namespace }, ({ path: name }) => ({
+      contents: `module.exports = require(${JSON.stringify(name)});`,
+    }));
+  },
+};
 
 export interface BuildOptions {
   /** The module to start from. @default src/cli/main.ts */
@@ -65,6 +83,7 @@ export async function buildProduct(options: BuildOptions = {}): Promise<BuiltPro
     target: 'node24',
     format: 'esm',
     external: ['koffi'],
+    plugins: [builtinsByRequire],
     // pino is CommonJS and calls require() for Node's own modules, which an ES module does not have.
     banner: {
       js: [
@@ -86,7 +105,8 @@ export async function buildProduct(options: BuildOptions = {}): Promise<BuiltPro
   const ordered = result.outputFiles.toSorted(
     (a, b) => Number(a.path === outfile) - Number(b.path === outfile),
   );
-  for (const file of ordered) await writeWhole(file, file.path === outfile ? 0o755 : 0o644);
+  for (const { path: name, text } of ordered)
+    await writeWhole(name, plain(text), name === outfile ? 0o755 : 0o644);
   return { file: outfile, isFresh: true, bytes: ordered.at(-1)?.contents.length ?? 0 };
 }
 
@@ -118,10 +138,22 @@ async function readStamp(outfile: string): Promise<string | undefined> {
   }
 }
 
-async function writeWhole(file: OutputFile, mode: number): Promise<void> {
-  const temporary = `${file.path}.${process.pid}`;
-  await writeFile(temporary, file.contents, { mode });
-  await rename(temporary, file.path);
+/**
+ * A single character beyond ASCII makes V8 keep the whole text with two bytes for each letter: 5 MB in every process. esbuild
+ * escapes those in strings; what is left stands in comments and regular expressions, where an escape means the same. The
+ * source map is off by some columns behind it, on that line.
+ */
+export function plain(text: string): string {
+  return text.replaceAll(
+    /[\u0080-\uffff]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+async function writeWhole(file: string, content: string, mode: number): Promise<void> {
+  const temporary = `${file}.${process.pid}`;
+  await writeFile(temporary, content, { mode });
+  await rename(temporary, file);
 }
 
 if (import.meta.main) {
