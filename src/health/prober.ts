@@ -253,7 +253,8 @@ export class Prober {
       judge.verdict = next;
     }
     this.#scheduleReport(nowMs);
-    this.#due.push(nextProbeAtMs(state.phase, state.probe.intervalMs, nowMs, this.#options.chance()), state);
+    const last = { startMs: flight.startMs, endMs: nowMs };
+    this.#due.push(nextProbeAtMs(state.phase, state.probe.intervalMs, last, this.#options.chance()), state);
     this.#arm();
   }
 

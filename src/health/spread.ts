@@ -18,12 +18,19 @@ export function phaseOf(ordinal: number): number {
 }
 
 /**
- * The time of the next probe: the next point of the probe's own grid, moved by jitter, and at least half an interval
- * from now, so that a probe that ran late is not followed at once by another.
+ * The time of the next probe: the next point of the probe's own grid, moved by jitter, at least half an interval after
+ * the last one began, so that one that began late is not followed at once by another. How long it took does not matter:
+ * a silent server, whose probes take their whole timeout, is asked as often as any. A turn that passed by more than a
+ * quarter of an interval while the probe was still under way is left out; a smaller delay only makes it late.
  * @param chance in [0, 1)
  */
-export function nextProbeAtMs(phase: number, intervalMs: number, nowMs: number, chance: number): number {
-  const soonest = nowMs + intervalMs / 2;
+export function nextProbeAtMs(
+  phase: number,
+  intervalMs: number,
+  last: { readonly startMs: number; readonly endMs: number },
+  chance: number,
+): number {
+  const soonest = Math.max(last.startMs + intervalMs / 2, last.endMs - intervalMs / 4);
   const turn = Math.ceil(soonest / intervalMs - phase);
   return (turn + phase) * intervalMs + (chance - 0.5) * jitterShare * intervalMs;
 }

@@ -87,6 +87,20 @@ describe('the prober', () => {
     rig.prober.close();
   });
 
+  for (const timeoutMs of [1000, 2000]) {
+    it(`a silent server is asked at the same pace as one that answers (timeout ${timeoutMs} ms)`, () => {
+      let random = 7;
+      const chance = () => (random = (random * 48_271) % 2_147_483_647) / 2_147_483_647;
+      const rig = new Rig({ chance });
+      rig.answer = () => {};
+      const targets = Array.from({ length: 20 }, (_, index) => `192.0.2.${index + 1}`);
+      rig.add(targets.map((ip) => probe(ip, { type: 'tcp' }, { timeoutMs })));
+      rig.time.advance(200_000);
+      assert.ok(rig.started.length >= 20 * 99, `${rig.started.length} probes in 100 intervals of 20 targets`);
+      rig.prober.close();
+    });
+  }
+
   it('a total deadline ends a probe, and nothing is left of it', () => {
     const rig = new Rig();
     rig.answer = () => {};
