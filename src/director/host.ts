@@ -104,15 +104,26 @@ export class Host implements Hands {
     const { link } = this.#options;
     const isFull = look.isFull || this.#isFirstLook;
     const isLook = look.isLook ?? true;
-    if (isFull) {
+    if (this.#isFirstLook) {
       this.#table.load();
       this.#version++;
+    } else if (isFull) {
+      if (this.#table.beginSweep()) this.#version++;
     } else if ((isLook || !this.#table.isTrusted) && this.#table.loadIfDrifted()) this.#version++;
     else this.#table.refreshRealServers(look.drainingServices);
+    if ((isLook || isFull) && this.#table.unswept > 0 && this.#table.sweepPart(this.#sweepStep()))
+      this.#version++;
 
     if (link.pollAddressesChanged() || isFull) this.#observeAddresses();
     if (isFull || isLook) this.#observePacketRules(isFull);
     this.#isFirstLook = false;
+  }
+
+  /** Services to compare in one look, so that a sweep ends before the next full check begins. */
+  #sweepStep(): number {
+    const { fullCheckSeconds, driftCheckSeconds } = this.#options.configuration;
+    const looks = Math.max(1, Math.floor(fullCheckSeconds / driftCheckSeconds) - 1);
+    return Math.ceil(this.#table.table.size / looks);
   }
 
   /** Reads the sysctls that matter to this goal, unless there is no look and they were read for it before. */

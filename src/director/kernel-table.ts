@@ -3,6 +3,8 @@ import type { LvsError } from '../base/index.ts';
 import {
   formatRealServerKey,
   formatVirtualServiceKey,
+  isSameRealServerConfig,
+  isSameVirtualServiceConfig,
   predictTableFingerprint,
   serviceFlags,
 } from '../ipvs/pure.ts';
@@ -36,6 +38,8 @@ export class KernelTable {
   #fingerprint: string | undefined;
   #isLoaded = false;
   #reads = 0;
+  /** Services whose real servers a sweep has yet to compare. */
+  #unswept: string[] = [];
 
   /** @param readFingerprint of /proc/net/ip_vs; undefined where it cannot be read, which means: always dump. */
   constructor(client: IpvsClient, readFingerprint: () => string | undefined) {
@@ -64,7 +68,62 @@ export class KernelTable {
     this.#fingerprint = this.#readFingerprint();
     this.#table = new Map(this.#client.observeTable({ stats: false }));
     this.#isLoaded = true;
+    this.#unswept = [];
     this.#reads++;
+  }
+
+  /**
+   * Begins to compare everything with the kernel, whatever the fingerprint says: flags, thresholds and tunnels are not in
+   * it. A small table is read at once; of a large one the services are, and their real servers in the parts of
+   * `sweepPart`, because a dump of thousands takes hundreds of milliseconds in which no edit gets through.
+   * @returns whether anything may be other than believed
+   */
+  beginSweep(): boolean {
+    if (this.#table.size <= mostAtOnce || !this.#isLoaded || this.#fingerprint === undefined) {
+      this.load();
+      return true;
+    }
+    const isLoaded = this.loadIfDrifted();
+    if (isLoaded) return true;
+    let isNews = this.sweepPart(this.#unswept.length);
+    const services = this.#client.observeServices();
+    if (services.size !== this.#table.size) {
+      this.load();
+      return true;
+    }
+    for (const [key, { config }] of services) {
+      const believed = this.#table.get(key);
+      if (believed === undefined) {
+        this.load();
+        return true;
+      }
+      if (isSameVirtualServiceConfig(believed.config, config)) continue;
+      this.#table.set(key, { ...believed, config });
+      isNews = true;
+    }
+    this.#unswept = [...services.keys()];
+    return isNews;
+  }
+
+  /** @returns how many services the sweep has yet to compare. */
+  get unswept(): number {
+    return this.#unswept.length;
+  }
+
+  /** Compares the real servers of so many services. @returns whether any was other than believed */
+  sweepPart(services: number): boolean {
+    let isNews = false;
+    for (const key of this.#unswept.splice(0, services)) {
+      const believed = this.#table.get(key);
+      // Deleted since the sweep began, by us.
+      if (believed === undefined) continue;
+      const realServers = this.#client.observeRealServers(believed.key);
+      if (isSameRealServers(believed.realServers, realServers)) continue;
+      this.#table.set(key, { ...believed, realServers });
+      isNews = true;
+    }
+    if (services > 0 && this.#unswept.length === 0) this.#reads++;
+    return isNews;
   }
 
   /** Reads the whole table again if it is not what we left behind. @returns true if it was read. */
@@ -115,6 +174,22 @@ export class KernelTable {
     const wanted = 'config' in operation && 'flags' in operation.config ? operation.config.flags : 0;
     return ((flags | wanted) & serviceFlags.PERSISTENT) !== 0;
   }
+}
+
+/** Services of a table that is read as a whole: it takes a few milliseconds. */
+const mostAtOnce = 64;
+
+/** But for their connections, which move all the time. */
+function isSameRealServers(
+  a: ReadonlyMap<string, ObservedRealServer>,
+  b: ReadonlyMap<string, ObservedRealServer>,
+): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, { config }] of a) {
+    const other = b.get(key);
+    if (other === undefined || !isSameRealServerConfig(config, other.config)) return false;
+  }
+  return true;
 }
 
 /** Folds operations into a table. Each service that they touch is copied once, and the old object stays as it was. */

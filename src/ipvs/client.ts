@@ -17,6 +17,7 @@ import type {
   IpvsTable,
   IpvsTimeouts,
   ObservedRealServer,
+  ObservedVirtualService,
   SyncDaemon,
   SyncDaemonState,
   TrafficStats,
@@ -96,6 +97,11 @@ export class IpvsClient {
    */
   observeTable(options: { readonly stats?: boolean } = {}): IpvsTable {
     return observeTable(this.#family, options.stats ?? false);
+  }
+
+  /** Every service without its real servers and its traffic, by `formatVirtualServiceKey`: one dump for all of them. */
+  observeServices(): ReadonlyMap<string, Omit<ObservedVirtualService, 'realServers'>> {
+    return dumpVirtualServices(this.#family, false);
   }
 
   /** Traffic of every service without its real servers, by `formatVirtualServiceKey`: one dump for all of them. */

@@ -140,3 +140,110 @@ describe('the believed table', () => {
     assert.equal(table.loadIfDrifted(), true);
   });
 });
+
+describe('a large table', () => {
+  const size = 100;
+  const realServerKey = { rip: '10.0.0.1' as IpAddress, port: 80 };
+  const nameOf = (index: number): string => `TCP 192.0.2.1:${index + 1}`;
+
+  /** A kernel that others change by `edit`, whose looks are counted. */
+  function largeKernel() {
+    const services = new Map<string, ObservedVirtualService>();
+    for (let index = 0; index < size; index++) {
+      const connections = { active: 0, inactive: 0, persistent: 0 };
+      const realServer = { key: realServerKey, config: serverConfig, connections, stats: undefined };
+      const realServers = new Map([['10.0.0.1:80', realServer]]);
+      services.set(nameOf(index), {
+        key: { ...key, port: index + 1 },
+        config,
+        stats: undefined,
+        realServers,
+      });
+    }
+    const counts = { tables: 0, realServers: 0 };
+    const client = {
+      observeTable: (): IpvsTable => (counts.tables++, new Map(services)),
+      observeServices: () => new Map(services),
+      observeRealServers: ({ port }: { port: number }) => {
+        counts.realServers++;
+        return services.get(nameOf(port - 1))?.realServers ?? new Map();
+      },
+      applyYielding: (operations: readonly IpvsOperation[]) =>
+        Promise.resolve(operations.map((): OperationOutcome => 'done')),
+    } as unknown as IpvsClient;
+    const table = new KernelTable(client, () => fingerprintOf(withOne));
+    const edit = (
+      index: number,
+      change: (service: ObservedVirtualService) => ObservedVirtualService,
+    ): void => {
+      const service = services.get(nameOf(index));
+      if (service !== undefined) services.set(nameOf(index), change(service));
+    };
+    table.load();
+    return { services, counts, table, edit };
+  }
+
+  const withThreshold = (service: ObservedVirtualService): ObservedVirtualService => ({
+    ...service,
+    realServers: new Map(
+      [...service.realServers].map(([name, server]) => [
+        name,
+        { ...server, config: { ...server.config, upperThreshold: 7 } },
+      ]),
+    ),
+  });
+
+  it('is compared in parts, and what did not change stays the same object', () => {
+    const { counts, table } = largeKernel();
+    const before = [...table.table.values()];
+    assert.equal(table.beginSweep(), false);
+    assert.deepEqual([table.unswept, counts.realServers], [size, 0]);
+    let parts = 0;
+    for (; table.unswept > 0; parts++) assert.equal(table.sweepPart(9), false);
+    assert.deepEqual([parts, counts.realServers, counts.tables], [12, size, 1]);
+    assert.ok([...table.table.values()].every((service, index) => service === before[index]));
+    assert.equal(table.reads, 2);
+  });
+
+  it('what no fingerprint shows is found when its part comes: a threshold', () => {
+    const { table, edit } = largeKernel();
+    edit(50, withThreshold);
+    table.beginSweep();
+    assert.deepEqual([table.sweepPart(50), table.sweepPart(1), table.sweepPart(49)], [false, true, false]);
+    const server = table.table.get(nameOf(50))?.realServers.get('10.0.0.1:80');
+    assert.equal(server?.config.upperThreshold, 7);
+  });
+
+  it('flags of a service are found at once', () => {
+    const { table, edit } = largeKernel();
+    edit(3, (service) => ({ ...service, config: { ...service.config, flags: 8 } }));
+    assert.equal(table.beginSweep(), true);
+    assert.equal(table.table.get(nameOf(3))?.config.flags, 8);
+  });
+
+  it('a service that came or went makes it be read as a whole', () => {
+    const { services, counts, table } = largeKernel();
+    services.delete(nameOf(0));
+    assert.equal(table.beginSweep(), true);
+    assert.deepEqual([counts.tables, table.table.size], [2, size - 1]);
+  });
+
+  it('a sweep that was not done when the next is due is finished first', () => {
+    const { counts, table, edit } = largeKernel();
+    table.beginSweep();
+    edit(99, withThreshold);
+    assert.equal(table.beginSweep(), true);
+    assert.deepEqual([counts.realServers, table.unswept], [size, size]);
+  });
+
+  it('what we delete meanwhile is not missed', async () => {
+    const { services, table } = largeKernel();
+    table.beginSweep();
+    const service = services.get(nameOf(10))?.key;
+    assert.ok(service);
+    await table.apply([{ type: 'deleteVirtualService', service }]);
+    services.delete(nameOf(10));
+    assert.equal(table.sweepPart(size), false);
+    assert.equal(table.table.size, size - 1);
+  });
+});
