@@ -27,6 +27,9 @@ const defaultScale = 10;
 
 const ownRamp = 'which gives new servers a rising share itself; remove one of them';
 
+/** Of the kubelet, the API server and etcd (CVE-2021-25740): directors ask with the network of their host. */
+const controlPorts = [10250, 6443, 2379, 2380];
+const portIsControl = 'belongs to the control plane; choose the port where real servers report';
 const pathNeedsOrca = 'applies to protocol ORCA only: an agent check has no path';
 const floorAboveScale =
   'is above spec.weightPolicy.dynamicFeedback.scale, so that no weight lies between them';
@@ -109,7 +112,8 @@ export const weightPolicyRules: readonly ResourceRule<VirtualServiceSpec>[] = [
   },
   {
     name: 'WeightMetricsMismatch',
-    promise: 'A source of metrics has its own field, and no other; a path goes with protocol ORCA.',
+    promise:
+      'A source of metrics has its own field, and no other; a path goes with protocol ORCA; no port is of the control plane.',
     violations: ({ weightPolicy }) => {
       const { metrics } = weightPolicy ?? {};
       if (metrics === undefined) return [];
@@ -123,6 +127,8 @@ export const weightPolicyRules: readonly ResourceRule<VirtualServiceSpec>[] = [
       });
       if (metrics.endpoint?.protocol === 'AgentCheck' && metrics.endpoint.path !== undefined)
         violations.push({ path: [...metricsAt, 'endpoint', 'path'], message: pathNeedsOrca });
+      if (metrics.endpoint !== undefined && controlPorts.includes(metrics.endpoint.port))
+        violations.push({ path: [...metricsAt, 'endpoint', 'port'], message: portIsControl });
       return violations;
     },
     cel: [
@@ -148,6 +154,13 @@ export const weightPolicyRules: readonly ResourceRule<VirtualServiceSpec>[] = [
         rule: "!has(self.path) || self.protocol == 'ORCA'",
         message: pathNeedsOrca,
         fieldPath: '.path',
+        reason: 'FieldValueForbidden',
+      },
+      {
+        at: [...metricsAt, 'endpoint'],
+        rule: `!(self.port in [${controlPorts.join(', ')}])`,
+        message: portIsControl,
+        fieldPath: '.port',
         reason: 'FieldValueForbidden',
       },
     ],

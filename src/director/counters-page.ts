@@ -1,6 +1,7 @@
 import type { IpAddress } from '../base/index.ts';
 import { textAnswer } from '../endpoint/index.ts';
 import type { Page } from '../endpoint/index.ts';
+import type { AgentReport } from '../load/index.ts';
 import type { TrafficSnapshot } from './traffic-reader.ts';
 
 /** Readers refuse a version that they do not know. */
@@ -28,6 +29,14 @@ export interface CountersDocument {
     readonly virtualService: string;
     readonly realServers: readonly RealServerCounters[];
   }[];
+  /** What real servers said of their load when they were asked; `atMs` is of the clock of `monotonicMs`. */
+  readonly agents?: readonly AgentReport[];
+}
+
+/** What the page is made of. */
+export interface CountersSource {
+  readonly traffic: TrafficSnapshot;
+  readonly reports: readonly AgentReport[];
 }
 
 /**
@@ -37,22 +46,26 @@ export interface CountersDocument {
  * but they are among `active` and `inactive`, which the kernel does not tell apart. A counter that is lower than before
  * has begun anew.
  */
-export function countersPage(node: string, read: () => Promise<TrafficSnapshot> | undefined): Page {
+export function countersPage(node: string, read: () => Promise<CountersSource> | undefined): Page {
   return {
     isOpen: false,
     answer: async () => {
-      const snapshot = await read();
-      if (snapshot === undefined) return textAnswer(503, 'This director does not serve now.');
+      const source = await read();
+      if (source === undefined) return textAnswer(503, 'This director does not serve now.');
       return {
         status: 200,
         contentType: 'application/json',
-        body: JSON.stringify(computeCounters(node, snapshot)),
+        body: JSON.stringify(computeCounters(node, source.traffic, source.reports)),
       };
     },
   };
 }
 
-export function computeCounters(node: string, snapshot: TrafficSnapshot): CountersDocument {
+export function computeCounters(
+  node: string,
+  snapshot: TrafficSnapshot,
+  reports: readonly AgentReport[] = [],
+): CountersDocument {
   const { bootId, wallMs, monotonicMs } = snapshot;
   const byOwner = new Map<string, Map<string, RealServerCounters>>();
   for (const { owner, realServers } of snapshot.services) {
@@ -77,5 +90,6 @@ export function computeCounters(node: string, snapshot: TrafficSnapshot): Counte
       virtualService,
       realServers: [...sums.values()],
     })),
+    ...(reports.length === 0 ? {} : { agents: reports }),
   };
 }

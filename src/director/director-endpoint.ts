@@ -37,7 +37,7 @@ export function openDirectorEndpoint(options: DirectorEndpointOptions): Promise<
     readiness: () => [
       { name: 'first-pass', problem: isReady() ? undefined : 'no pass with the whole goal has ended yet' },
     ],
-    pages: [['/v1/counters', countersPage(nodeName, () => serving()?.readTraffic())]],
+    pages: [['/v1/counters', countersPage(nodeName, () => serving()?.readCounters())]],
   });
 }
 

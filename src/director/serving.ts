@@ -2,8 +2,10 @@ import { schedulerNames } from '../api/index.ts';
 import type { DirectorConfiguration } from '../api/index.ts';
 import type { Clock, Logger, Timers } from '../base/index.ts';
 import type { ListenAddress } from '../endpoint/index.ts';
+import { ReportPoller } from '../load/index.ts';
 import type { Libc } from '../netlink/index.ts';
 import { DirectorAgent } from './agent.ts';
+import type { CountersSource } from './counters-page.ts';
 import type { DesiredSource } from './desired-source.ts';
 import { openDirectorHealth } from './director-health.ts';
 import type { DirectorMetrics } from './director-metrics.ts';
@@ -11,6 +13,7 @@ import type { HostCounters, KernelFacts } from './host.ts';
 import type { LastGoodStore } from './last-good.ts';
 import { LedgerStore } from './ledger.ts';
 import { openHost } from './open-host.ts';
+import { listReportTargets } from './report-targets.ts';
 import { StatusBoard } from './status-board.ts';
 import type { StatusBoardOptions } from './status-board.ts';
 import { StatusFile } from './status-file.ts';
@@ -68,6 +71,8 @@ export interface Serving {
   snapshot(): ServingSnapshot;
   /** Counters of the kernel, now. @throws LvsError when they cannot be read */
   readTraffic(): Promise<TrafficSnapshot>;
+  /** The same, and what real servers report of themselves; to ask for it is what makes directors ask them. */
+  readCounters(): Promise<CountersSource>;
   /** Ends the loop; the kernel keeps serving. The source stays open. */
   stop(): Promise<void>;
 }
@@ -116,6 +121,7 @@ export function openServing(options: ServingOptions): Serving {
       clock,
       current: () => ({ table: host.state.table, desired: agent.desired }),
     });
+    const reports = new ReportPoller({ clock, logger });
     return {
       kernel,
       get lastPassMs() {
@@ -126,6 +132,10 @@ export function openServing(options: ServingOptions): Serving {
       },
       snapshot: () => ({ ...board.current, host: host.counters, ledgerWrites: ledgerStore.writes }),
       readTraffic: () => traffic.read(),
+      readCounters: async () => {
+        reports.turn(listReportTargets(agent.desired));
+        return { traffic: await traffic.read(), reports: reports.reports };
+      },
       start: async () => {
         await agent.start();
         logger.info('director serves', { pid });
@@ -134,6 +144,7 @@ export function openServing(options: ServingOptions): Serving {
       listSchedulers: () => schedulerNames.filter((name) => host.isSchedulerAvailable(name)),
       stop: async () => {
         await agent.stop();
+        reports.close();
         await health.close();
         await lastGood.flush();
         host.close();

@@ -101,6 +101,11 @@ export const weightRefusals: readonly RefusalRow[] = [
     `WeightMetricsMismatch: ${at}.metrics.endpoint.path applies to protocol ORCA only: an agent check has no path`,
   ],
   [
+    'reports at the port of the kubelet',
+    metrics({ source: 'Endpoint', endpoint: { port: 10250 } }),
+    `WeightMetricsMismatch: ${at}.metrics.endpoint.port belongs to the control plane; choose the port where real servers report`,
+  ],
+  [
     'a path that is a whole URL',
     metrics({ source: 'Endpoint', endpoint: { port: 9000, path: 'http://example.org/' } }),
     `InvalidValue: ${at}.metrics.endpoint.path must be a path such as /load, not "http://example.org/"`,
