@@ -55,21 +55,37 @@ export function benchmarkCluster(
 }
 
 async function measureAll(bench: Bench): Promise<Measurement[]> {
-  const { options, progress } = bench;
+  const { options, content, progress } = bench;
   await fill(bench);
   progress(`${options.services} VirtualServices and their pods are on the API server`);
   const first = startController(bench);
+  const began = performance.now();
   const firstMs = await waitForSlices(bench);
+  await waitFor('all addresses', () =>
+    everyVirtualService(bench, ({ addresses }) => (addresses?.length ?? 0) > 0),
+  );
+  const statusMs = performance.now() - began;
   await untilQuiet(bench);
-  progress(`the first controller has written all slices after ${firstMs.toFixed(0)} ms`);
+  progress(
+    `the first controller has written all slices after ${firstMs.toFixed(0)} ms, all addresses after ${statusMs.toFixed(0)} ms`,
+  );
   const firstMemory = first.memory();
   await first.stop();
 
   const director = startDirector(bench);
   const directorMs = await waitForTable(bench, director);
   progress(`the director has the whole table after ${directorMs.toFixed(0)} ms`);
+  // Cold, onto what the one before had written; and what it has to say is that the director serves now.
   const controller = startController(bench);
+  const secondBegan = performance.now();
+  await waitFor('every VirtualService is ready', () =>
+    everyVirtualService(bench, ({ conditions = [] }) =>
+      conditions.some(({ type, status }) => type === 'Ready' && status === 'True'),
+    ),
+  );
+  const secondMs = performance.now() - secondBegan;
   await untilQuiet(bench);
+  progress(`the second controller has them all ready after ${secondMs.toFixed(0)} ms`);
   try {
     const events = await measureEvents(bench);
     await untilQuiet(bench);
@@ -84,6 +100,13 @@ async function measureAll(bench: Bench): Promise<Measurement[]> {
     });
     return [
       one('cluster-first', `controller: slices for ${size} from nothing`, 'ms', firstMs),
+      one(
+        'cluster-statuses',
+        `controller: addresses of ${content.length} services from nothing`,
+        'ms',
+        statusMs,
+      ),
+      one('cluster-second', `controller: start onto all that to ${content.length} × Ready`, 'ms', secondMs),
       one('cluster-director', `director: start to ${size} programmed`, 'ms', directorMs),
       {
         id: 'cluster-event',
@@ -101,6 +124,7 @@ async function measureAll(bench: Bench): Promise<Measurement[]> {
         ),
         aim: { statistic: 'max', atMost: 200 },
       },
+      one('cluster-director-peak', 'director: most memory it ever had', 'MB', director.memory().peakMb),
       {
         ...one('cluster-director-mb', 'director: resident memory', 'MB', director.memory().residentMb),
         aim: { statistic: 'max', atMost: 130 },
@@ -127,6 +151,8 @@ async function measureAll(bench: Bench): Promise<Measurement[]> {
         'kB',
         roll.kilobytesPerPod,
       ),
+      one('cluster-roll-rate', 'the same, at that pace', 'writes/min', roll.writesPerMinute),
+      one('cluster-roll-rate-bytes', 'the same, at that pace', 'kB/min', roll.kilobytesPerMinute),
     ];
   } finally {
     await controller.stop();
@@ -227,6 +253,17 @@ async function waitForSlices({ cluster, content, options }: Bench): Promise<numb
   const slices = Math.ceil(options.realServers / 100) * content.length;
   await waitFor('all slices', () => (cluster.server.store.list(storage)?.length ?? 0) >= slices);
   return performance.now() - start;
+}
+
+interface StatusShown {
+  readonly addresses?: readonly unknown[];
+  readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+}
+
+function everyVirtualService({ cluster }: Bench, condition: (status: StatusShown) => boolean): boolean {
+  const storage = `${virtualServiceType.group}/${virtualServiceType.plural}`;
+  const list = cluster.server.store.list(storage) ?? [];
+  return list.length > 0 && list.every(([, { status }]) => condition((status ?? {}) as StatusShown));
 }
 
 async function waitForTable({ host, entries }: Bench, director: ProductProcess): Promise<number> {
@@ -342,5 +379,12 @@ async function measureRoll(bench: Bench) {
     `rolling update: ${writes.length} writes for ${pods} pods in ${((performance.now() - start) / 1000).toFixed(0)} s: ` +
       by.map(([resource, list]) => `${resource} ${list?.length ?? 0}`).join(', '),
   );
-  return { services, writesPerPod: writes.length / pods, kilobytesPerPod: bytes / 1000 / pods };
+  const minutes = (performance.now() - start) / 60_000;
+  return {
+    services,
+    writesPerPod: writes.length / pods,
+    kilobytesPerPod: bytes / 1000 / pods,
+    writesPerMinute: writes.length / minutes,
+    kilobytesPerMinute: bytes / 1000 / minutes,
+  };
 }
