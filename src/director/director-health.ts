@@ -1,5 +1,6 @@
 import type { Clock, Logger, Timers } from '../base/index.ts';
 import { Checker, sharedNowMs, startProbeWorker } from '../health/index.ts';
+import type { ProbeRecord, ProbeTotals, ProberHealth, Verdict } from '../health/index.ts';
 import type { IpvsTable } from '../ipvs/index.ts';
 import {
   applyHealth,
@@ -9,6 +10,8 @@ import {
   noHealthMemory,
 } from '../plan/index.ts';
 import type { CheckedServer, DesiredState, HealthMemory } from '../plan/index.ts';
+import { TransitionCounter } from './transition-counter.ts';
+import type { TransitionCounts } from './transition-counter.ts';
 
 /** What health makes of a goal. */
 export interface HealthyGoal {
@@ -30,7 +33,20 @@ export interface HealthState {
 export const noHealth: HealthState = { memory: noHealthMemory, isProberLate: false, clockOffsetMs: 0 };
 
 /** What gives verdicts. */
-export type Verdicts = Pick<Checker, 'setChecks' | 'verdictOf' | 'proberHealth' | 'close'>;
+export type Verdicts = Pick<
+  Checker,
+  'setChecks' | 'verdictOf' | 'recordOf' | 'totals' | 'proberHealth' | 'close'
+>;
+
+/** Health in numbers, as of the last pass and the last report of the prober. */
+export interface HealthNumbers {
+  readonly memory: HealthMemory;
+  readonly transitions: TransitionCounts;
+  readonly totals: readonly ProbeTotals[];
+  readonly prober: ProberHealth;
+  /** By `formatEntry`; undefined: it is not asked. */
+  recordOf(entry: string): ProbeRecord | undefined;
+}
 
 export interface DirectorHealthOptions {
   readonly verdicts: Verdicts;
@@ -50,6 +66,7 @@ export class DirectorHealth {
   #lateness = { atMs: Number.NEGATIVE_INFINITY, isLate: false };
   /** Some cannot be asked before the kernel has what leads there. */
   #isWaiting = false;
+  readonly #transitions = new TransitionCounter();
 
   constructor(options: DirectorHealthOptions) {
     this.#options = options;
@@ -76,6 +93,7 @@ export class DirectorHealth {
     });
     const { memory } = answer;
     const isProberLate = this.#isProberLate(now);
+    this.#transitions.compare(this.#state.memory, memory);
     if (memory !== this.#state.memory || isProberLate !== this.#state.isProberLate)
       this.#state = { memory, isProberLate, clockOffsetMs: wallMs() - now };
     return {
@@ -90,6 +108,17 @@ export class DirectorHealth {
     if (nowMs - this.#lateness.atMs >= latenessIntervalMs)
       this.#lateness = { atMs: nowMs, isLate: this.#options.verdicts.proberHealth().overdue > 0 };
     return this.#lateness.isLate;
+  }
+
+  numbers(): HealthNumbers {
+    const { verdicts } = this.#options;
+    return {
+      memory: this.#state.memory,
+      transitions: this.#transitions.counts,
+      totals: verdicts.totals(),
+      prober: verdicts.proberHealth(),
+      recordOf: (entry) => verdicts.recordOf(entry),
+    };
   }
 
   async close(): Promise<void> {
@@ -108,6 +137,19 @@ export class DirectorHealth {
     this.#isWaiting = checks.length < checked.length;
     this.#options.verdicts.setChecks(checks);
   }
+}
+
+/** Verdicts that are known already, and that nobody probes for. */
+export function knownVerdicts(verdictOf: (entry: string) => Verdict | undefined): Verdicts {
+  const punctuality = { delayMs: 0, missed: 0, heldUpMs: 0 };
+  return {
+    verdictOf,
+    setChecks: () => {},
+    recordOf: () => undefined,
+    totals: () => [],
+    proberHealth: () => ({ probes: 0, overdue: 0, oldestAgeMs: 0, restarts: 0, punctuality }),
+    close: async () => {},
+  };
 }
 
 /** With a prober of its own, whose thread starts with the first check. */

@@ -1,7 +1,9 @@
 import type { Clock } from '../base/index.ts';
 import type { ObservedRealServer, TrafficStats } from '../ipvs/index.ts';
-import { labels, withLabels, directorMetrics, processMetrics } from '../metrics/index.ts';
+import { labels, withLabels, directorMetrics, healthMetrics, processMetrics } from '../metrics/index.ts';
 import type { LabelText, Metrics, MetricSamples } from '../metrics/index.ts';
+import { provideHealthMetrics } from './health-metrics.ts';
+import { serviceLabels } from './metric-labels.ts';
 import type { Serving, ServingSnapshot } from './serving.ts';
 import { countForeign } from './status-board.ts';
 import { collectProblems, countRealServers } from './status-parts.ts';
@@ -9,7 +11,7 @@ import type { BoardInput } from './status-parts.ts';
 import type { ServiceTraffic } from './traffic-reader.ts';
 
 /** What every director tells. */
-export const ownMetrics = { ...directorMetrics, ...processMetrics };
+export const ownMetrics = { ...directorMetrics, ...healthMetrics, ...processMetrics };
 
 export type DirectorMetrics = Metrics<typeof ownMetrics>;
 
@@ -32,6 +34,7 @@ export function provideDirectorMetrics(metrics: DirectorMetrics, source: Directo
   provideRound(metrics, serving);
   provideHost(metrics, serving);
   provideTraffic(metrics, serving);
+  provideHealthMetrics(metrics, () => serving()?.readHealth());
 }
 
 function provideRound(metrics: DirectorMetrics, serving: DirectorMetricsSource['serving']): void {
@@ -120,7 +123,10 @@ function provideTraffic(metrics: DirectorMetrics, serving: DirectorMetricsSource
     const traffic = await serving()
       ?.readTraffic()
       .catch(() => undefined);
-    services = (traffic?.services ?? []).map((service) => ({ text: labelsOf(service), service }));
+    services = (traffic?.services ?? []).map((service) => ({
+      text: serviceLabels(service.owner, service.name),
+      service,
+    }));
     realServers = services.flatMap(({ text, service }) =>
       [...service.realServers].map(([name, realServer]) => ({
         text: withLabels(text, { real_server: name }),
@@ -160,10 +166,6 @@ const statistics = [
   ['incoming_bytes', (stats: TrafficStats) => stats.bytesIn],
   ['outgoing_bytes', (stats: TrafficStats) => stats.bytesOut],
 ] as const;
-
-function labelsOf({ owner, name }: ServiceTraffic): LabelText {
-  return labels({ virtual_service: `${owner.namespace ?? 'default'}/${owner.name}`, service: name });
-}
 
 function countStates({ text, service }: LabelledService): (readonly [LabelText, number])[] {
   const all = [...service.realServers.values()];

@@ -9,7 +9,7 @@ import { firstVerdict } from '../health/index.ts';
 import type { IpvsTable } from '../ipvs/index.ts';
 import { computeChanges, describeChecks, formatPlan, listCheckedServers } from '../plan/index.ts';
 import type { DesiredState } from '../plan/index.ts';
-import { DirectorHealth } from './director-health.ts';
+import { DirectorHealth, knownVerdicts } from './director-health.ts';
 import { clusterKindList, watchClusterKinds } from './cluster-kinds.ts';
 import type { DesiredSource } from './desired-source.ts';
 import { computeFacts } from './facts.ts';
@@ -159,12 +159,7 @@ function judgeByKernel(desired: DesiredState, table: IpvsTable, clock: Clock): D
   const checks = describeChecks(listCheckedServers(desired.services), table, true);
   const verdicts = new Map(checks.map(({ id, beginning }) => [id, firstVerdict(beginning, wallMs())]));
   const health = new DirectorHealth({
-    verdicts: {
-      setChecks: () => {},
-      verdictOf: (id) => verdicts.get(id),
-      proberHealth: () => ({ probes: 0, overdue: 0, oldestAgeMs: 0, restarts: 0 }),
-      close: async () => {},
-    },
+    verdicts: knownVerdicts((id) => verdicts.get(id)),
     nowMs: wallMs,
     wallMs,
   });

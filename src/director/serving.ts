@@ -8,6 +8,7 @@ import { DirectorAgent } from './agent.ts';
 import type { CountersSource } from './counters-page.ts';
 import type { DesiredSource } from './desired-source.ts';
 import { openDirectorHealth } from './director-health.ts';
+import type { HealthNumbers } from './director-health.ts';
 import type { DirectorMetrics } from './director-metrics.ts';
 import type { HostCounters, KernelFacts } from './host.ts';
 import type { LastGoodStore } from './last-good.ts';
@@ -69,6 +70,8 @@ export interface Serving {
   readonly hasServedWhole: boolean;
   /** What the last round found, and what was asked of the kernel so far. */
   snapshot(): ServingSnapshot;
+  /** Probes, verdicts and the prober, now. */
+  readHealth(): HealthNumbers;
   /** Counters of the kernel, now. @throws LvsError when they cannot be read */
   readTraffic(): Promise<TrafficSnapshot>;
   /** The same, and what real servers report of themselves; to ask for it is what makes directors ask them. */
@@ -131,6 +134,7 @@ export function openServing(options: ServingOptions): Serving {
         return agent.hasServedWhole;
       },
       snapshot: () => ({ ...board.current, host: host.counters, ledgerWrites: ledgerStore.writes }),
+      readHealth: () => health.numbers(),
       readTraffic: () => traffic.read(),
       readCounters: async () => {
         reports.turn(listReportTargets(agent.desired));

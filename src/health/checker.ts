@@ -4,7 +4,14 @@ import type { Check, Judge, Sharing } from './share-probes.ts';
 import { beginningFrom, firstVerdict } from './verdict.ts';
 import type { Verdict } from './verdict.ts';
 import type { ProbeWorker, WorkerEvents, WorkerSettings } from './worker-thread.ts';
-import type { JudgeOrder, ProbeSample, ProbeStart, ProbeTotals, ProberReport } from './worker-protocol.ts';
+import type {
+  JudgeOrder,
+  ProbeSample,
+  ProbeStart,
+  ProbeTotals,
+  ProberReport,
+  Punctuality,
+} from './worker-protocol.ts';
 
 export interface CheckerOptions extends WorkerSettings {
   /** Of the shared clock. */
@@ -25,6 +32,18 @@ export interface ProberHealth {
   readonly oldestAgeMs: number;
   /** How often the thread had to be started again. */
   readonly restarts: number;
+  /** Of all threads so far. */
+  readonly punctuality: Punctuality;
+}
+
+/** What is known of the probe that a check reads. */
+export interface ProbeRecord {
+  /** Since it last ended, on whichever thread; before its first end, since it was wanted. */
+  readonly ageMs: number;
+  /** `passed`, or the reason of its failure or of its being void; undefined before its first end. */
+  readonly outcome: string | undefined;
+  /** When the certificate ends that was last verified. Wall clock. */
+  readonly certificateEndsMs: number | undefined;
 }
 
 /** Started again after so long, doubled up to the limit while it goes on failing. */
@@ -37,12 +56,17 @@ const overdueGraceMs = 5000;
 const watchdogMs = 5000;
 
 interface Watch {
-  readonly probeId: number;
   readonly probe: ProbeStart['probe'];
-  /** When it began or last ended. */
+  /** When its thread took it up, or it last ended. */
   seenMs: number;
+  /** When it last ended on any thread; before that, when it was wanted. */
+  endedMs: number;
   sample: ProbeSample | undefined;
+  /** A probe that fails tells no certificate; the last one that passed stands. */
+  certificateEndsMs: number | undefined;
 }
+
+const punctual: Punctuality = { delayMs: 0, missed: 0, heldUpMs: 0 };
 
 /**
  * Keeps checks and their verdicts, and a prober on a thread of its own. Level-triggered: it is told all checks that should
@@ -55,6 +79,8 @@ export class Checker {
   /** By type of question, of the thread that runs; those of threads that died are added up in `#past`. */
   #totals: readonly ProbeTotals[] = [];
   #past: readonly ProbeTotals[] = [];
+  #punctuality = punctual;
+  #pastPunctuality = punctual;
   #sharing: Sharing = noSharing;
   #worker: ProbeWorker | undefined;
   #nextOrdinal = 0;
@@ -96,11 +122,14 @@ export class Checker {
     return judge === undefined ? undefined : this.#verdicts.get(judge.id);
   }
 
-  /** The last finished probe that a check reads. */
-  sampleOf(checkId: string): ProbeSample | undefined {
+  /** Undefined: there is no such check. */
+  recordOf(checkId: string): ProbeRecord | undefined {
     const judge = this.#sharing.judgeOf.get(checkId);
     const probe = judge === undefined ? undefined : this.#sharing.probes.get(judge.probeKey);
-    return probe === undefined ? undefined : this.#watches.get(probe.id)?.sample;
+    const watch = probe === undefined ? undefined : this.#watches.get(probe.id);
+    if (watch === undefined) return undefined;
+    const { endedMs, sample, certificateEndsMs } = watch;
+    return { ageMs: this.#options.nowMs() - endedMs, outcome: sample?.outcome, certificateEndsMs };
   }
 
   /** Since this checker began, threads that died included. */
@@ -112,12 +141,12 @@ export class Checker {
     const nowMs = this.#options.nowMs();
     let overdue = 0;
     let oldestAgeMs = 0;
-    for (const { probe, seenMs } of this.#watches.values()) {
-      const ageMs = nowMs - seenMs;
-      oldestAgeMs = Math.max(oldestAgeMs, ageMs);
-      if (ageMs > overdueIntervals * probe.intervalMs + probe.timeoutMs + overdueGraceMs) overdue++;
+    for (const { probe, seenMs, endedMs } of this.#watches.values()) {
+      oldestAgeMs = Math.max(oldestAgeMs, nowMs - endedMs);
+      if (nowMs - seenMs > overdueIntervals * probe.intervalMs + probe.timeoutMs + overdueGraceMs) overdue++;
     }
-    return { probes: this.#watches.size, overdue, oldestAgeMs, restarts: this.#restarts };
+    const punctuality = addPunctuality(this.#pastPunctuality, this.#punctuality);
+    return { probes: this.#watches.size, overdue, oldestAgeMs, restarts: this.#restarts, punctuality };
   }
 
   async close(): Promise<void> {
@@ -129,7 +158,8 @@ export class Checker {
   }
 
   #watch(id: number, probe: ProbeStart['probe'], nowMs: number): ProbeStart {
-    this.#watches.set(id, { probeId: id, probe, seenMs: nowMs, sample: undefined });
+    const { endedMs = nowMs, sample, certificateEndsMs } = this.#watches.get(id) ?? {};
+    this.#watches.set(id, { probe, seenMs: nowMs, endedMs, sample, certificateEndsMs });
     return { id, probe, ordinal: this.#nextOrdinal++ };
   }
 
@@ -186,6 +216,8 @@ export class Checker {
     this.#cancelWatchdog();
     this.#past = addTotals(this.#past, this.#totals);
     this.#totals = [];
+    this.#pastPunctuality = addPunctuality(this.#pastPunctuality, this.#punctuality);
+    this.#punctuality = punctual;
     this.#restarts++;
     logger.error('the prober ended; verdicts are held until it runs again', {
       reason: error?.message ?? 'it left',
@@ -195,7 +227,7 @@ export class Checker {
     this.#restartDelayMs = Math.min(this.#restartDelayMs * 2, longestRestartDelayMs);
   }
 
-  #take({ verdicts, samples, totals }: ProberReport): void {
+  #take({ verdicts, samples, totals, punctuality }: ProberReport): void {
     for (const { judgeId, verdict } of verdicts) {
       // One that was removed while the report was on its way.
       if (this.#verdicts.has(judgeId)) this.#verdicts.set(judgeId, verdict);
@@ -204,14 +236,21 @@ export class Checker {
       const watch = this.#watches.get(sample.probeId);
       if (watch === undefined) continue;
       watch.seenMs = sample.atMs;
+      watch.endedMs = sample.atMs;
       watch.sample = sample;
+      watch.certificateEndsMs = sample.certificateEndsMs ?? watch.certificateEndsMs;
     }
     if (totals !== undefined) {
       this.#totals = totals;
+      this.#punctuality = punctuality ?? this.#punctuality;
       this.#restartDelayMs = restartDelayMs;
     }
     if (verdicts.length > 0) this.#options.onVerdicts();
   }
+}
+
+function addPunctuality(a: Punctuality, b: Punctuality): Punctuality {
+  return { delayMs: a.delayMs + b.delayMs, missed: a.missed + b.missed, heldUpMs: a.heldUpMs + b.heldUpMs };
 }
 
 function addTotals(a: readonly ProbeTotals[], b: readonly ProbeTotals[]): readonly ProbeTotals[] {

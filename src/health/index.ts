@@ -7,10 +7,10 @@
  * no byte of an answer leaves this room. Refuses to know which object a check belongs to, and to touch the kernel's table.
  */
 export { Checker } from './checker.ts';
-export type { CheckerOptions, ProberHealth } from './checker.ts';
+export type { CheckerOptions, ProbeRecord, ProberHealth } from './checker.ts';
 export { sharedNowMs } from './shared-clock.ts';
 export { startProbeWorker } from './worker-thread.ts';
-export type { ProbeSample, ProbeTotals } from './worker-protocol.ts';
+export type { ProbeTotals, Punctuality } from './worker-protocol.ts';
 export { latencyBucketsMs } from './worker-protocol.ts';
 export { failureReasons, voidReasons } from './outcome.ts';
 export type { FailureReason, ProbeOutcome, VoidReason } from './outcome.ts';

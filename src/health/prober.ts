@@ -40,6 +40,8 @@ interface ProbeState {
   readonly ask: Ask;
   readonly isForbidden: boolean;
   readonly judges: Map<number, JudgeState>;
+  /** When its present or next turn is. */
+  dueMs: number;
   isRemoved: boolean;
   flight: Flight | undefined;
 }
@@ -91,6 +93,8 @@ export class Prober {
   readonly #busyTargets = new Set<string>();
   readonly #statistics = new ProbeStatistics();
   readonly #news = new Map<number, Verdict>();
+  #delayMs = 0;
+  #missed = 0;
   #inFlight = 0;
   #wake: Appointment | undefined;
   #nextReport: Appointment | undefined;
@@ -121,11 +125,12 @@ export class Prober {
         ask: this.#options.prepare(question),
         isForbidden: this.#isForbidden(probe),
         judges: new Map(),
+        dueMs: nowMs + firstProbeDelayMs(index, order.addedProbes.length, intervalMs),
         isRemoved: false,
         flight: undefined,
       };
       this.#probes.set(id, state);
-      this.#due.push(nowMs + firstProbeDelayMs(index, order.addedProbes.length, intervalMs), state);
+      this.#due.push(state.dueMs, state);
     });
     for (const { id, probeId, policy, beginning } of order.addedJudges) {
       const state = this.#probes.get(probeId);
@@ -206,6 +211,7 @@ export class Prober {
       attempt: undefined,
     };
     state.flight = flight;
+    this.#delayMs += Math.max(0, startMs - state.dueMs);
     this.#inFlight++;
     this.#busyTargets.add(targetKey);
     this.#lag.start();
@@ -246,15 +252,19 @@ export class Prober {
     this.#land(state);
     const nowMs = this.#options.nowMs();
     const sample = { probeId: state.id, atMs: nowMs, latencyMs: nowMs - flight.startMs };
-    this.#statistics.add(state.probe.question.type, outcome, sample);
+    this.#statistics.add(checkNameOf(state.probe.question), outcome, sample);
     for (const [judgeId, judge] of state.judges) {
       const next = nextVerdict(judge.verdict, outcome, judge.policy, nowMs);
       if (isNews(judge.verdict, next)) this.#news.set(judgeId, next);
       judge.verdict = next;
     }
     this.#scheduleReport(nowMs);
+    const { intervalMs } = state.probe;
     const last = { startMs: flight.startMs, endMs: nowMs };
-    this.#due.push(nextProbeAtMs(state.phase, state.probe.intervalMs, last, this.#options.chance()), state);
+    const nextMs = nextProbeAtMs(state.phase, intervalMs, last, this.#options.chance());
+    this.#missed += turnsBetween(state.dueMs, nextMs, intervalMs);
+    state.dueMs = nextMs;
+    this.#due.push(nextMs, state);
     this.#arm();
   }
 
@@ -282,12 +292,23 @@ export class Prober {
     this.#news.clear();
     if (nowMs >= this.#statisticsDueMs) {
       this.#statisticsDueMs = nowMs + statisticsDelayMs;
-      this.#options.report({ verdicts, ...this.#statistics.take() });
+      const punctuality = { delayMs: this.#delayMs, missed: this.#missed, heldUpMs: this.#lag.totalMs };
+      this.#options.report({ verdicts, ...this.#statistics.take(), punctuality });
     } else if (verdicts.length > 0) {
       this.#options.report({ verdicts, samples: [], totals: undefined });
     }
     if (!this.#statistics.isEmpty) this.#scheduleReport(nowMs);
   }
+}
+
+/** Questions are named as checks are: HTTP over TLS is one of its own. */
+function checkNameOf(question: Question): string {
+  return question.type === 'http' && question.tls !== undefined ? 'https' : question.type;
+}
+
+/** Turns that lie between two that were taken. Jitter moves each by less than the tenth that is added here. */
+function turnsBetween(dueMs: number, nextMs: number, intervalMs: number): number {
+  return Math.max(0, Math.floor((nextMs - dueMs) / intervalMs + 0.1) - 1);
 }
 
 /** Whether somebody beyond this thread wants to know: not how long a row of contradictions is, but that there is one. */

@@ -39,12 +39,23 @@ export interface ProbeSample {
 
 /** Of one type of probes, since the prober began. */
 export interface ProbeTotals {
+  /** The name of the check: `https` is another one than `http`. */
   readonly type: string;
   /** By `passed` or reason. */
   readonly outcomes: Readonly<Record<string, number>>;
   /** Passed and failed probes that took at most so many milliseconds, by `latencyBucketsMs`; the last is all. */
   readonly latency: readonly number[];
   readonly latencySumMs: number;
+}
+
+/** How punctual the prober is, since it began. */
+export interface Punctuality {
+  /** Over all probes, how late they began: other probes of the same target were under way, or there was no room or time. */
+  readonly delayMs: number;
+  /** Turns that were left out since the probe before had not ended, or the thread stood still. */
+  readonly missed: number;
+  /** How long the thread stood still while probes were under way. */
+  readonly heldUpMs: number;
 }
 
 export const latencyBucketsMs = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, Infinity] as const;
@@ -57,4 +68,6 @@ export interface ProberReport {
   readonly samples: readonly ProbeSample[];
   /** With samples only. */
   readonly totals: readonly ProbeTotals[] | undefined;
+  /** With totals. */
+  readonly punctuality?: Punctuality | undefined;
 }

@@ -1,4 +1,6 @@
 import type { MetricDefinitions, MetricGroup } from './definition.ts';
+import { healthMetrics } from './health-definitions.ts';
+import { perRealServer, perService } from './label-sets.ts';
 
 /** Seconds from a tenth of a millisecond on: a pass that finds nothing to do takes less than one. */
 const passBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
@@ -128,9 +130,6 @@ export const clusterMetrics = {
   },
 } as const satisfies MetricDefinitions;
 
-const perService = ['virtual_service', 'service'] as const;
-const perRealServer = [...perService, 'real_server'] as const;
-
 /** A director: its loop, its host, and the traffic that its kernel carries. */
 export const directorMetrics = {
   lvs_director_ready: {
@@ -203,7 +202,7 @@ export const directorMetrics = {
   },
   lvs_director_condition: {
     type: 'gauge',
-    help: 'The conditions of the status: 1 True, 0 False. ForeignHands is the one that is good at 0.',
+    help: 'The conditions of the status: 1 True, 0 False. ForeignHands and DirectorIsolated are those that are good at 0.',
     labels: ['type'],
   },
   lvs_director_virtual_services: { type: 'gauge', help: 'VirtualServices that are served here.' },
@@ -373,6 +372,7 @@ export const controllerMetrics = {
 /** Everything there is, in the order of docs/metrics.md. */
 export const metricGroups: readonly MetricGroup[] = [
   { title: 'Traffic and the kernel', toldBy: 'directors', metrics: directorMetrics },
+  { title: 'Health of real servers', toldBy: 'directors', metrics: healthMetrics },
   { title: 'The controller', toldBy: 'controllers', metrics: controllerMetrics },
   {
     title: 'The API server, and work',

@@ -8,7 +8,7 @@
  * process says at each reading what they are.
  */
 export { metricsContentType, Metrics } from './metrics.ts';
-export type { MetricSamples } from './metrics.ts';
+export type { HistogramReading, HistogramSamples, MetricSamples } from './metrics.ts';
 export { labels, withLabels } from './labels.ts';
 export type { LabelText } from './labels.ts';
 export {
@@ -18,5 +18,6 @@ export {
   metricGroups,
   processMetrics,
 } from './definitions.ts';
+export { healthMetrics } from './health-definitions.ts';
 export type { MetricDefinition, MetricDefinitions, MetricGroup } from './definition.ts';
 export { provideProcessMetrics } from './process-metrics.ts';

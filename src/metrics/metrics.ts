@@ -7,6 +7,15 @@ import type { LabelText } from './labels.ts';
 /** Values of one metric, with the labels of each. */
 export type MetricSamples = Iterable<readonly [labels: LabelText, value: number | bigint]>;
 
+/** What a histogram has counted so far: of each bound (seconds), how many were not above it. */
+export interface HistogramReading {
+  cumulative(): Iterable<readonly [bound: number, count: number]>;
+  readonly sum: number;
+  readonly count: number;
+}
+
+export type HistogramSamples = Iterable<readonly [labels: LabelText, reading: HistogramReading]>;
+
 type LabelsOf<Definition> = Definition extends { readonly labels: readonly (infer Name extends string)[] }
   ? Readonly<Record<Name, string>>
   : Readonly<Record<string, never>>;
@@ -34,6 +43,7 @@ export class Metrics<D extends MetricDefinitions> {
   readonly #counters = new Map<string, Map<LabelText, number>>();
   readonly #histograms = new Map<string, Map<LabelText, Histogram>>();
   readonly #providers = new Map<string, (() => MetricSamples)[]>();
+  readonly #histogramProviders = new Map<string, () => HistogramSamples>();
   readonly #preparations: (() => Promise<void> | void)[] = [];
 
   constructor(definitions: D) {
@@ -89,6 +99,14 @@ export class Metrics<D extends MetricDefinitions> {
     });
   }
 
+  /** The same for a histogram that somebody keeps anyway, with the bounds of its definition. */
+  provideHistogram<Name extends NamesOfType<D, 'histogram'>>(
+    name: Name,
+    samples: () => HistogramSamples,
+  ): void {
+    this.#histogramProviders.set(name, samples);
+  }
+
   /** Is waited for before a reading begins. What it throws ends the reading. */
   prepare(preparation: () => Promise<void> | void): void {
     this.#preparations.push(preparation);
@@ -116,6 +134,8 @@ export class Metrics<D extends MetricDefinitions> {
     yield `# HELP ${name} ${definition.help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${definition.type}\n`;
     for (const [text, histogram] of this.#histograms.get(name) ?? [])
       yield histogramLines(name, text, histogram);
+    for (const [text, histogram] of this.#histogramProviders.get(name)?.() ?? [])
+      yield histogramLines(name, text, histogram);
     const counters = this.#counters.get(name) ?? new Map<LabelText, number>();
     const providers = this.#providers.get(name) ?? [];
     const isPlain = definition.type === 'counter' && (definition.labels ?? []).length === 0;
@@ -133,7 +153,7 @@ export class Metrics<D extends MetricDefinitions> {
   }
 }
 
-function histogramLines(name: string, text: LabelText, histogram: Histogram): string {
+function histogramLines(name: string, text: LabelText, histogram: HistogramReading): string {
   const lines = [...histogram.cumulative()].map(
     ([bound, count]) => `${name}_bucket${withLabels(text, { le: String(bound) })} ${count}\n`,
   );

@@ -60,7 +60,7 @@ describe('a checker with a prober on its own thread', () => {
     assert.equal(checker.verdictOf('a')?.reason, 'AnswerTimeout');
     isServing = true;
     await until(() => checker.verdictOf('a')?.isUp === true, 'up again');
-    await until(() => checker.sampleOf('a') !== undefined, 'a sample');
+    await until(() => checker.recordOf('a')?.outcome !== undefined, 'a sample');
     assert.equal(checker.proberHealth().overdue, 0);
     await checker.close();
     await server.stop();
@@ -161,6 +161,32 @@ describe('a checker whose thread fails', () => {
       ],
     );
     assert.equal(checker.proberHealth().restarts, 1);
+  });
+
+  it('remembers when a target was asked last, and its certificate, over threads and probes that fail', () => {
+    const { time, orders, events, checker } = rig();
+    checker.setChecks([check('a')]);
+    assert.deepEqual(checker.recordOf('a'), { ageMs: 0, outcome: undefined, certificateEndsMs: undefined });
+    const first = orders[0]?.[0];
+    const probeId = (first?.type === 'update' && first.addedProbes[0]?.id) || 0;
+    const tell = (atMs: number, outcome: string, certificateEndsMs?: number): void =>
+      events.at(-1)?.onReport({
+        verdicts: [],
+        samples: [{ probeId, atMs, latencyMs: 1, outcome, certificateEndsMs }],
+        totals: [],
+        punctuality: { delayMs: 5, missed: 1, heldUpMs: 2 },
+      });
+    tell(time.monotonicMs(), 'passed', 777);
+    tell(time.monotonicMs(), 'CertificateExpired');
+    time.advance(4000);
+    events[0]?.onExit(undefined);
+    time.advance(1000);
+    const record = { ageMs: 5000, outcome: 'CertificateExpired', certificateEndsMs: 777 };
+    assert.deepEqual(checker.recordOf('a'), record);
+    assert.equal(checker.proberHealth().oldestAgeMs, 5000);
+    tell(time.monotonicMs(), 'passed');
+    assert.deepEqual(checker.proberHealth().punctuality, { delayMs: 10, missed: 2, heldUpMs: 4 });
+    assert.equal(checker.recordOf('b'), undefined);
   });
 
   it('waits longer each time it fails', () => {

@@ -7,7 +7,7 @@ import { Prober } from '../../src/health/prober.ts';
 import type { ProberOptions } from '../../src/health/prober.ts';
 import type { Probe, Target } from '../../src/health/question.ts';
 import type { Verdict } from '../../src/health/verdict.ts';
-import type { ProbeSample } from '../../src/health/worker-protocol.ts';
+import type { ProbeSample, Punctuality } from '../../src/health/worker-protocol.ts';
 import { FakeTime } from '../kube/fake-time.ts';
 import { probe } from './checks.ts';
 
@@ -261,6 +261,20 @@ describe('the prober', () => {
     assert.ok(verdictsAt.length <= 8, `${verdictsAt.length} reports of verdicts`);
     assert.ok(reports.length <= 130, `${reports.length} reports`);
     prober.close();
+  });
+
+  it('tells how late probes were, and which turns were left out', () => {
+    let told: Punctuality | undefined;
+    const rig = new Rig({ report: ({ punctuality }) => (told = punctuality ?? told) });
+    rig.add([probe('192.0.2.1'), probe('192.0.2.2')]);
+    rig.time.advance(20_000);
+    assert.ok(told !== undefined && told.missed === 0 && told.delayMs < 40, JSON.stringify(told));
+    rig.time.pause();
+    rig.time.advance(11_000);
+    void rig.time.resume();
+    rig.time.advance(3000);
+    assert.ok(told.missed >= 8 && told.missed <= 12, `${told.missed} of 2 × 5 turns`);
+    rig.prober.close();
   });
 
   it('a thousand targets that come and go leave no timer behind', () => {

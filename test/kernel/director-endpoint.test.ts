@@ -166,6 +166,37 @@ describe('a director with manifests', () => {
     assert.equal(exposition.samples.get('lvs_director_condition{type="Ready"}'), 1);
   });
 
+  it('tells how the real servers of a checked service do, as long as it is there', async () => {
+    const check = { tcp: {}, intervalSeconds: 1, initialState: 'Up' };
+    director.write('checked.yaml', virtualService('checked', network.vip4(1), { healthCheck: check }));
+    director.write('checked-servers.yaml', realServer('checked', rips));
+    const ofService = `virtual_service="default/checked",service="TCP ${network.vip4(1)}:80"`;
+    const [series = ''] = rips.map((rip) => `{${ofService},real_server="${rip}:80"}`);
+    let { samples } = await scrape();
+    const of = (name: string, labels: string) => samples.get(`lvs_director_${name}${labels}`) ?? Number.NaN;
+    await until('both have passed twice', async () => {
+      ({ samples } = await scrape());
+      return of('probes_total', '{check="tcp",outcome="passed"}') >= 4;
+    });
+    assert.equal(of('real_server_up', series), 1);
+    assert.ok(of('real_server_probe_age_seconds', series) < 3);
+    assert.equal(of('virtual_service_checked_real_servers', `{${ofService},state="up"}`), 2);
+    assert.equal(of('virtual_service_quorum_lost', `{${ofService}}`), 0);
+    assert.equal(of('probe_failures_total', '{reason="ConnectionRefused"}'), 0);
+    assert.ok(of('probe_duration_seconds_count', '{check="tcp"}') >= 4);
+    assert.equal(of('prober_probes', ''), 2);
+    director.remove('checked.yaml');
+    director.remove('checked-servers.yaml');
+    await until('it is gone', async () => {
+      ({ samples } = await scrape());
+      return of('prober_probes', '') === 0;
+    });
+    assert.deepEqual(
+      [...samples.keys()].filter((name) => /_(?:up|age_seconds|lost)\{.*default\/checked/.test(name)),
+      [],
+    );
+  });
+
   it('tells the controller the connections of each real server in one document', async () => {
     const count = async (): Promise<{ document: CountersDocument; told: number[]; kernel: number[] }> => {
       const { status, body } = await ask({ path: '/v1/counters' });
