@@ -33,7 +33,7 @@ are cut: to empty a director without loss, drain it first or stop it with --on-s
       stateDirectory: requireString(input, 'state-dir'),
       configuration: readConfiguration(input.strings['config']),
       clock: systemClock,
-      logger: createLogger('warn', 'text', (line) => io.err(line)),
+      logger: createLogger({ level: 'warn' }, 'text', (line) => io.err(line)),
       netlinkDebug: netlinkDebugSink(io),
       isDryRun: input.booleans['dry-run'] === true,
       report: (step) => io.out(`${step}\n`),

@@ -8,7 +8,8 @@ import { systemTimers } from '../kube/index.ts';
 import { Metrics } from '../metrics/index.ts';
 import { UsageError, requireString } from './command.ts';
 import type { Command, CommandInput, CommandIo } from './command.ts';
-import { logFlags, openLogger } from './log-flags.ts';
+import { logFlags, openLog } from './log-flags.ts';
+import { openLogLevelSwitch } from './log-level-switch.ts';
 import { controllerPort, readListen } from './listen-flag.ts';
 import { waitForStop } from './stop-signal.ts';
 import { readPrometheus } from './prometheus-flags.ts';
@@ -110,6 +111,13 @@ SIGTERM and SIGINT end the work and give the Lease back.`,
       description: 'Where the HTTP endpoint is.',
       default: `:${controllerPort}`,
     },
+    {
+      name: 'control-dir',
+      type: 'string',
+      placeholder: 'DIR',
+      description:
+        'Folder for the socket by which "lvs-operator log-level" reaches this process. Default: none.',
+    },
     ...logFlags,
   ],
   takesArguments: false,
@@ -121,7 +129,8 @@ async function runControllerCommand(input: CommandInput, io: CommandIo): Promise
   const lease = readLease(input);
   const prometheus = readPrometheus(input);
   const namespace = requireString(input, 'namespace');
-  const logger = openLogger(input, io);
+  const log = openLog(input, io);
+  const { logger } = log;
   const { kubeconfig, context, identity = hostname() } = input.strings;
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = io.env;
   const listen = readListen(input, `:${controllerPort}`);
@@ -137,6 +146,11 @@ async function runControllerCommand(input: CommandInput, io: CommandIo): Promise
     random: Math.random,
     onAnswer: countAnswers(metrics),
   });
+  const controlDirectory = input.strings['control-dir'];
+  const logLevelSwitch =
+    controlDirectory === undefined
+      ? undefined
+      : await openLogLevelSwitch(controlDirectory, log, systemTimers);
   let controller: Controller | undefined;
   const endpoint =
     listen === undefined
@@ -168,6 +182,7 @@ async function runControllerCommand(input: CommandInput, io: CommandIo): Promise
   await controller.stop();
   await endpoint?.close();
   await connection.close();
+  await logLevelSwitch?.close();
   return 0;
 }
 

@@ -6,7 +6,8 @@ import type { Command, CommandInput, CommandIo } from './command.ts';
 import { configFlag, stateDirFlag } from './common-flags.ts';
 import { goalFlags, readGoalSource } from './goal-source.ts';
 import { directorPort, readListen } from './listen-flag.ts';
-import { logFlags, openLogger } from './log-flags.ts';
+import { logFlags, openLog } from './log-flags.ts';
+import { openLogLevelSwitch } from './log-level-switch.ts';
 import { netlinkDebugSink } from './netlink-debug.ts';
 import { readConfiguration } from './read-configuration.ts';
 import { waitForStop } from './stop-signal.ts';
@@ -31,6 +32,7 @@ Over HTTP it answers /healthz, /readyz and /v1/counters: on the loopback address
 by TLS, and counters only for who may get that path by RBAC.
 
 SIGTERM and SIGINT stop the process and leave the kernel table serving; SIGHUP reads the folder again.
+"lvs-operator log-level" changes the level of its log at run time.
 NETLINK_DEBUG=1 in the environment prints the decoded netlink traffic on stderr.`,
   flags: [
     ...goalFlags,
@@ -59,7 +61,8 @@ async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<n
   const onStop = oneOf(input, 'on-stop', ['keep', 'withdraw']);
   // From the first moment: a director that is told to stop while it starts finishes its first pass, then leaves as asked.
   const stopped = waitForStop();
-  const logger = openLogger(input, io);
+  const log = openLog(input, io);
+  const { logger } = log;
   const goal = readGoalSource(input, io);
   const listen = readListen(
     input,
@@ -69,8 +72,9 @@ async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<n
     logger.warn('everybody who reaches this address may read the endpoint', {
       listen: input.strings['listen'],
     });
+  const stateDirectory = requireString(input, 'state-dir');
   const options = {
-    stateDirectory: requireString(input, 'state-dir'),
+    stateDirectory,
     configuration: readConfiguration(input.strings['config']),
     clock: systemClock,
     timers: systemTimers,
@@ -80,6 +84,7 @@ async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<n
     netlinkDebug: netlinkDebugSink(io),
     listen,
   };
+  const logLevelSwitch = await openLogLevelSwitch(stateDirectory, log, systemTimers);
   const director =
     goal.kind === 'manifests'
       ? await runDirector({ ...options, manifestFolder: goal.folder })
@@ -88,6 +93,7 @@ async function runDirectorCommand(input: CommandInput, io: CommandIo): Promise<n
   const signal = await stopped;
   logger.info('stopping', { signal, leaves: onStop === 'keep' ? 'the table as it is' : 'nothing' });
   await director.stop();
+  await logLevelSwitch.close();
   if (onStop === 'keep') return 0;
   const isGone = await cleanUp({ ...options, isDryRun: false, report: (step) => logger.info(step) });
   return isGone ? 0 : 1;

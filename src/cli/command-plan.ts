@@ -27,7 +27,7 @@ beside a director. Needs CAP_NET_ADMIN to read the kernel table. Exits 0 when th
       stateDirectory: requireString(input, 'state-dir'),
       configuration: readConfiguration(input.strings['config']),
       clock: systemClock,
-      logger: createLogger('error', 'text', () => {}),
+      logger: createLogger({ level: 'error' }, 'text', () => {}),
       netlinkDebug: netlinkDebugSink(io),
     };
     const preview =

@@ -1,15 +1,21 @@
 import pino from 'pino';
 import type { LogKeys, Logger } from '../base/index.ts';
 
+/** From the most to the least. */
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
+
+/** What decides about the lines of a logger and of all its children. May be changed at any time. */
+export interface LogThreshold {
+  level: LogLevel;
+}
 
 /**
  * JSON lines on stderr (stdout belongs to what a person asked for), written synchronously: the last line before a
  * crash is the one that matters. `text` prints the same lines for a terminal.
  */
 export function createLogger(
-  level: LogLevel,
+  threshold: LogThreshold,
   format: 'json' | 'text',
   write: (line: string) => void,
 ): Logger {
@@ -17,7 +23,8 @@ export function createLogger(
   return wrap(
     pino(
       {
-        level,
+        // A child of pino keeps the level of its birth, so the threshold is looked at here instead.
+        level: 'debug',
         base: null,
         timestamp: pino.stdTimeFunctions.isoTime,
         messageKey: 'message',
@@ -26,16 +33,20 @@ export function createLogger(
       },
       destination,
     ),
+    threshold,
   );
 }
 
-function wrap(logger: pino.Logger): Logger {
+function wrap(logger: pino.Logger, threshold: LogThreshold): Logger {
+  const print = (level: LogLevel) => (message: string, keys?: LogKeys) => {
+    if (logLevels.indexOf(level) >= logLevels.indexOf(threshold.level)) logger[level](keys ?? {}, message);
+  };
   return {
-    debug: (message, keys) => logger.debug(keys ?? {}, message),
-    info: (message, keys) => logger.info(keys ?? {}, message),
-    warn: (message, keys) => logger.warn(keys ?? {}, message),
-    error: (message, keys) => logger.error(keys ?? {}, message),
-    child: (keys: LogKeys) => wrap(logger.child(keys)),
+    debug: print('debug'),
+    info: print('info'),
+    warn: print('warn'),
+    error: print('error'),
+    child: (keys: LogKeys) => wrap(logger.child(keys), threshold),
   };
 }
 

@@ -3,6 +3,7 @@ import { cleanupCommand } from './command-cleanup.ts';
 import { controllerCommand } from './command-controller.ts';
 import { directorCommand } from './command-director.ts';
 import { drainCommand, undrainCommand } from './command-drain.ts';
+import { logLevelCommand } from './command-log-level.ts';
 import { planCommand } from './command-plan.ts';
 import { statusCommand } from './command-status.ts';
 import { validateCommand } from './command-validate.ts';
@@ -17,6 +18,7 @@ const commands: readonly Command[] = [
   planCommand,
   validateCommand,
   statusCommand,
+  logLevelCommand,
   drainCommand,
   undrainCommand,
   cleanupCommand,

@@ -135,18 +135,22 @@ describe('what the chart runs', () => {
     });
   }
 
-  it('mounts every folder that it writes, since its root is read-only', () => {
-    const pod = podOf(find(render(), 'DaemonSet', 'lvs-director'));
-    const mounts = listAt(pod, '.spec.containers[0].volumeMounts').map((mount) =>
-      valueAt(mount, '.mountPath'),
-    );
-    assert.deepEqual(mounts.map(String).toSorted(), [
-      '/etc/lvs-operator',
-      '/host/proc/sys/net',
-      '/run/xtables.lock',
-      '/var/lib/lvs-operator',
-    ]);
-  });
+  for (const [kind, name, folders] of [
+    ['Deployment', 'lvs-controller', ['/run/lvs-operator']],
+    [
+      'DaemonSet',
+      'lvs-director',
+      ['/etc/lvs-operator', '/host/proc/sys/net', '/run/xtables.lock', '/var/lib/lvs-operator'],
+    ],
+  ] as const) {
+    it(`mounts every folder that ${name} writes, since its root is read-only`, () => {
+      const pod = podOf(find(render(), kind, name));
+      const mounts = listAt(pod, '.spec.containers[0].volumeMounts').map((mount) =>
+        valueAt(mount, '.mountPath'),
+      );
+      assert.deepEqual(mounts.map(String).toSorted(), folders);
+    });
+  }
 
   it('replaces directors when their settings change, and not otherwise', () => {
     const checksum = (values: object) => podOf(find(render(values), 'DaemonSet', 'lvs-director'))['metadata'];

@@ -13,6 +13,7 @@ const commands = [
   'plan',
   'validate',
   'status',
+  'log-level',
   'drain',
   'undrain',
   'cleanup',
@@ -26,7 +27,7 @@ describe('the command line', { concurrency: 2 }, () => {
       const { code, stdout, stderr } = await runProduct([flag]);
       assert.deepEqual([code, stderr], [0, '']);
       assert.match(stdout, /^Usage: lvs-operator COMMAND \[FLAGS\]$/m);
-      const listed = [...stdout.matchAll(/^ {2}(\w+) {2,}[A-Z].*\.$/gm)].map(([, name]) => name);
+      const listed = [...stdout.matchAll(/^ {2}([\w-]+) {2,}[A-Z].*\.$/gm)].map(([, name]) => name);
       assert.deepEqual(listed, commands);
     });
   }

@@ -181,6 +181,16 @@ describe('a director from the image', () => {
     assert.match(stdout, /web/);
   });
 
+  it('prints more when it is told so by who is root there, and by nobody else', async () => {
+    const told = ['/usr/bin/lvs-operator', 'log-level', 'debug', '--for', '600'] as const;
+    const refused = await asController(...told);
+    assert.equal(refused.code, 1, refused.stdout);
+    assert.doesNotMatch(log, /log level changed/);
+    const { code, stdout, stderr } = await asDirector(...told);
+    assert.deepEqual([code, stdout], [0, 'debug for 600 s, then info\n'], stderr);
+    await until('it prints so', () => /log level changed {2}from=info to=debug/.test(log));
+  });
+
   it('is stopped and cleaned up after, from the image alone', async () => {
     child.kill('SIGTERM');
     await once(child, 'exit');

@@ -1,0 +1,93 @@
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+
+/** Of a process that runs; whoever may connect to it may tell the process something. */
+export interface ControlSocket {
+  close(): Promise<void>;
+}
+
+/** A question and its answer are one line each, and short. */
+const longestLine = 1024;
+const patienceMs = 5000;
+
+export function controlSocketFile(folder: string): string {
+  return join(folder, 'control.sock');
+}
+
+/**
+ * Answers lines at `control.sock` in a folder, for the user of this process and for root. A file system says who that is
+ * in a container without a shell as well as on a host, and needs neither the network nor an API server.
+ * @param answer of one line, in one line.
+ * @throws Error of the system, or when another process answers there.
+ */
+export async function openControlSocket(
+  folder: string,
+  answer: (line: string) => string,
+): Promise<ControlSocket> {
+  const file = controlSocketFile(folder);
+  makeFolder(folder);
+  // A process that was killed leaves its file behind, which nobody can listen at before it is gone.
+  if (await isAnswered(file)) throw new Error(`another process answers at ${file}`);
+  rmSync(file, { force: true });
+  const server = createServer((socket) => void serve(socket, answer));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(file, resolve);
+  });
+  server.on('error', () => {});
+  server.unref();
+  chmodSync(file, 0o600);
+  return { close: () => new Promise((resolve) => server.close(() => resolve())) };
+}
+
+/** @returns the answer to one line. @throws Error of the system when nobody answers. */
+export async function askControlSocket(file: string, line: string): Promise<string> {
+  const socket = connect(file);
+  socket.setTimeout(patienceMs, () => socket.destroy(new Error(`no answer within ${patienceMs / 1000} s`)));
+  socket.write(`${line}\n`);
+  try {
+    return await readLine(socket);
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function serve(socket: Socket, answer: (line: string) => string): Promise<void> {
+  socket.setTimeout(patienceMs, () => socket.destroy());
+  socket.on('error', () => {});
+  try {
+    socket.end(`${answer(await readLine(socket))}\n`);
+  } catch {
+    socket.destroy();
+  }
+}
+
+async function readLine(socket: Socket): Promise<string> {
+  let text = '';
+  for await (const chunk of socket.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    text += String(chunk);
+    const end = text.indexOf('\n');
+    if (Math.max(end, text.length - 1) > longestLine) break;
+    if (end >= 0) return text.slice(0, end);
+  }
+  throw new Error('the connection ended within a line, or the line is too long');
+}
+
+function isAnswered(file: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(file);
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+/** The folder alone: what is above it is somebody else's to make. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch {
+    // It is there, or listening says what is wrong.
+  }
+}
