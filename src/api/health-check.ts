@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { CelRule } from './cel.ts';
-import { choice, fields, flag, integer, list, text } from './fields.ts';
+import { choice, fields, flag, integer, list, objectName, text } from './fields.ts';
 import type { Immutable } from './immutable.ts';
 import type { FieldPath, RuleViolation } from './problem.ts';
 
@@ -33,7 +33,26 @@ const tlsSchema = fields({
     ),
   caBundle: text('certificates in PEM', /^\s*-----BEGIN CERTIFICATE-----[\s\S]+$/, 262_144)
     .optional()
-    .describe('Authorities to trust, in PEM. Omitted: the well-known ones.'),
+    .describe('Authorities to trust, in PEM. Omitted, and no caBundleRef: the well-known ones.'),
+  caBundleRef: fields({
+    name: objectName('the name of a ConfigMap').describe('A ConfigMap of the same namespace.'),
+    key: text('a key: letters, digits, "-", "_" and "."', /^[-._a-zA-Z0-9]+$/, 253)
+      .default('ca.crt')
+      .describe('The entry that holds them.'),
+  })
+    .optional()
+    .describe(
+      'Authorities to trust, from a ConfigMap. In a cluster only, and where a RoleBinding lets directors get it.',
+    ),
+  clientCertificateRef: fields({
+    name: objectName('the name of a Secret').describe(
+      'A Secret of the same namespace, of type kubernetes.io/tls.',
+    ),
+  })
+    .optional()
+    .describe(
+      'The certificate that the probe shows, from a Secret. In a cluster only, and where a RoleBinding lets directors get it.',
+    ),
   minVersion: choice(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('Oldest version to accept.'),
 });
 
@@ -156,6 +175,7 @@ export const healthCheckSchema = fields({
 });
 
 export type HealthCheckSpec = Immutable<z.output<typeof healthCheckSchema>>;
+export type HealthCheckTls = NonNullable<NonNullable<HealthCheckSpec['https']>['tls']>;
 export type HealthCheckBytes = NonNullable<NonNullable<HealthCheckSpec['udp']>['payload']>;
 
 export const healthCheckTypes = [
@@ -176,6 +196,7 @@ const throughMark = 'needs a port to connect to; icmp and none have no way throu
 const oneEncoding = 'needs exactly one of text and hex';
 const oneBody = 'needs exactly one of contains and matches';
 const ownHeader = 'is set by the probe itself, as it shapes the message';
+const oneBundle = 'has no effect beside caBundle; remove one of them';
 const statusOrder = 'has a range that ends before it begins';
 
 export const healthCheckPromise =
@@ -211,6 +232,9 @@ export function healthCheckViolations(check: HealthCheckSpec, path: FieldPath): 
       if (last < first) say([type, 'statuses', index], statusOrder);
     });
   }
+  for (const [at, tls] of healthCheckTls(check)) {
+    if (tls.caBundle !== undefined && tls.caBundleRef !== undefined) say([...at, 'caBundleRef'], oneBundle);
+  }
   if (check.dns !== undefined && !isDnsName(check.dns.name))
     say(['dns', 'name'], 'has an empty label, one above 63 bytes, or is too long for DNS');
   return violations;
@@ -224,6 +248,20 @@ function bytesOf({ tcp, udp }: HealthCheckSpec): readonly (readonly [FieldPath, 
     [['udp', 'expect'], udp?.expect],
   ];
   return all.flatMap(([at, bytes]) => (bytes === undefined ? [] : [[at, bytes] as const]));
+}
+
+/** The settings of TLS of a check, at most one, and where they stand below it. */
+export function healthCheckTls({
+  https,
+  grpc,
+  smtp,
+}: HealthCheckSpec): readonly (readonly [FieldPath, HealthCheckTls])[] {
+  const all: [FieldPath, HealthCheckTls | undefined][] = [
+    [['https', 'tls'], https?.tls],
+    [['grpc', 'tls'], grpc?.tls],
+    [['smtp', 'startTls'], smtp?.startTls],
+  ];
+  return all.flatMap(([at, tls]) => (tls === undefined ? [] : [[at, tls] as const]));
 }
 
 /** The same in CEL. `path` leads to the health check. The length of DNS labels is left to the director. */
@@ -268,6 +306,17 @@ export function healthCheckCel(path: readonly string[]): readonly CelRule[] {
         message: statusOrder,
       },
     ]),
+    ...[
+      ['https', 'tls'],
+      ['grpc', 'tls'],
+      ['smtp', 'startTls'],
+    ].map((at) => ({
+      at: [...path, ...at],
+      rule: '!has(self.caBundle) || !has(self.caBundleRef)',
+      message: oneBundle,
+      fieldPath: '.caBundleRef',
+      reason: 'FieldValueForbidden' as const,
+    })),
   ];
 }
 

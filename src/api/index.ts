@@ -53,6 +53,7 @@ export type {
 } from './real-server-slice.ts';
 export { matchesLabels } from './label-selector.ts';
 export type { LabelSelector } from './label-selector.ts';
+export { healthCheckTls } from './health-check.ts';
 export type { HealthCheckSpec } from './health-check.ts';
 export { isNamespaceAdmitted } from './address-pool.ts';
 export type { AddressPoolResource, AddressPoolSpec } from './address-pool.ts';

@@ -34,6 +34,7 @@ export { parserOf } from './own-kinds.ts';
 export type { ResourceOf } from './own-kinds.ts';
 export {
   addressPoolType,
+  configMapType,
   directorType,
   endpointSliceType,
   namespaceType,
@@ -42,6 +43,7 @@ export {
   podType,
   realServerSliceType,
   realServerType,
+  secretType,
   serviceCidrType,
   virtualServiceType,
 } from './resource-types.ts';

@@ -10,6 +10,8 @@ export const addressPoolType = ownType('AddressPool', 'addresspools', false);
 export const directorType = ownType('Director', 'directors', false);
 
 export const podType = builtInType('', 'v1', 'Pod', 'pods', true);
+export const configMapType = builtInType('', 'v1', 'ConfigMap', 'configmaps', true);
+export const secretType = builtInType('', 'v1', 'Secret', 'secrets', true);
 export const nodeType = builtInType('', 'v1', 'Node', 'nodes', false);
 export const namespaceType = builtInType('', 'v1', 'Namespace', 'namespaces', false);
 export const endpointSliceType = builtInType(

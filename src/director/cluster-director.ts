@@ -6,6 +6,7 @@ import {
   provideWatchMetrics,
 } from '../cluster/index.ts';
 import type { ClusterConnection, ClusterMetrics } from '../cluster/index.ts';
+import { CheckReferences } from './check-references.ts';
 import { cleanUpLocked } from './clean-up.ts';
 import { HealthAdvice } from './cluster-health.ts';
 import { clusterKindList, watchClusterKinds } from './cluster-kinds.ts';
@@ -205,11 +206,20 @@ export class ClusterDirector {
   }
 
   async #serve(): Promise<void> {
-    const { logger, stateDirectory, version, nodeName, endpoint } = this.#options;
-    const serving = openServing({
+    const { logger, stateDirectory, version, nodeName, endpoint, connection, timers } = this.#options;
+    const { client, random } = connection;
+    const references = new CheckReferences({
+      client,
+      random,
+      timers,
+      logger,
+      onChange: () => serving.wake(),
+    });
+    const serving: Serving = openServing({
       ...this.#options,
       source: this.#source,
       lastGood: new LastGoodStore(stateDirectory, logger),
+      references,
       board: {
         tell: (round, conditions) => this.#tell(round, conditions),
         answersForObjects: false,

@@ -1,6 +1,16 @@
+import { formatObjectRef } from '../api/index.ts';
+import type { ObjectRef } from '../api/index.ts';
 import type { Clock, Logger, Timers } from '../base/index.ts';
-import { Checker, sharedNowMs, startProbeWorker } from '../health/index.ts';
-import type { ProbeRecord, ProbeTotals, ProberHealth, Verdict } from '../health/index.ts';
+import { Checker, sharedNowMs, startProbeWorker, tlsOf } from '../health/index.ts';
+import type {
+  Beginning,
+  Check,
+  Probe,
+  ProbeRecord,
+  ProbeTotals,
+  ProberHealth,
+  Verdict,
+} from '../health/index.ts';
 import type { IpvsTable } from '../ipvs/index.ts';
 import {
   applyHealth,
@@ -10,6 +20,7 @@ import {
   noHealthMemory,
 } from '../plan/index.ts';
 import type { CheckedServer, DesiredState, HealthMemory } from '../plan/index.ts';
+import type { CheckReferences, ReferenceProblem, ReferenceUse } from './check-references.ts';
 import { TransitionCounter } from './transition-counter.ts';
 import type { TransitionCounts } from './transition-counter.ts';
 
@@ -26,11 +37,18 @@ export interface HealthState {
   readonly memory: HealthMemory;
   /** Real servers are not asked in time: the prober hangs or is starved, and its verdicts are old. */
   readonly isProberLate: boolean;
+  /** Checks that cannot be asked, since something that they refer to cannot be had. */
+  readonly problems: readonly ReferenceProblem[];
   /** Wall clock less the clock of the verdicts. */
   readonly clockOffsetMs: number;
 }
 
-export const noHealth: HealthState = { memory: noHealthMemory, isProberLate: false, clockOffsetMs: 0 };
+export const noHealth: HealthState = {
+  memory: noHealthMemory,
+  isProberLate: false,
+  problems: [],
+  clockOffsetMs: 0,
+};
 
 /** What gives verdicts. */
 export type Verdicts = Pick<
@@ -53,6 +71,13 @@ export interface DirectorHealthOptions {
   /** Of the clock of the verdicts. */
   readonly nowMs: () => number;
   readonly wallMs: () => number;
+  /** Undefined: no check refers to anything, as from files. */
+  readonly references?: CheckReferences | undefined;
+}
+
+interface Unasked {
+  readonly check: CheckedServer['check'];
+  readonly beginning: Beginning;
 }
 
 const latenessIntervalMs = 1000;
@@ -66,6 +91,10 @@ export class DirectorHealth {
   #lateness = { atMs: Number.NEGATIVE_INFINITY, isLate: false };
   /** Some cannot be asked before the kernel has what leads there. */
   #isWaiting = false;
+  #referencesVersion = 0;
+  readonly #filled = new WeakMap<Probe, Probe>();
+  /** How checks begin that could not be asked so far, by entry: as it was when they came. */
+  #unasked = new Map<string, Unasked>();
   readonly #transitions = new TransitionCounter();
 
   constructor(options: DirectorHealthOptions) {
@@ -94,8 +123,10 @@ export class DirectorHealth {
     const { memory } = answer;
     const isProberLate = this.#isProberLate(now);
     this.#transitions.compare(this.#state.memory, memory);
-    if (memory !== this.#state.memory || isProberLate !== this.#state.isProberLate)
-      this.#state = { memory, isProberLate, clockOffsetMs: wallMs() - now };
+    const problems = this.#options.references?.problems ?? noHealth.problems;
+    const last = this.#state;
+    if (memory !== last.memory || isProberLate !== last.isProberLate || problems !== last.problems)
+      this.#state = { memory, isProberLate, problems, clockOffsetMs: wallMs() - now };
     return {
       desired: answer.desired,
       health: this.#state,
@@ -122,21 +153,82 @@ export class DirectorHealth {
   }
 
   async close(): Promise<void> {
+    this.#options.references?.close();
     await this.#options.verdicts.close();
   }
 
   #ask(services: DesiredState['services'], table: IpvsTable): void {
-    if (services === this.#services && !this.#isWaiting) return;
+    const { references, verdicts } = this.#options;
+    const hasNews = this.#referencesVersion !== (references?.version ?? 0);
+    if (services === this.#services && !this.#isWaiting && !hasNews) return;
     const isFirst = this.#services === undefined;
     this.#services = services;
     const checked = listCheckedServers(services);
     const isSame = isSameChecks(checked, this.#checked);
     this.#checked = checked;
-    if (isSame && !this.#isWaiting) return;
+    if (isSame && !this.#isWaiting && !hasNews) return;
     const checks = describeChecks(checked, table, isFirst);
     this.#isWaiting = checks.length < checked.length;
-    this.#options.verdicts.setChecks(checks);
+    verdicts.setChecks(references === undefined ? checks : this.#fill(checks, services, references));
   }
+
+  /** Puts in what checks refer to. Those that refer to nothing, nearly all, are left as they are. */
+  #fill(
+    checks: readonly Check[],
+    services: DesiredState['services'],
+    references: CheckReferences,
+  ): readonly Check[] {
+    const referring = new Map(
+      this.#checked.flatMap((one) =>
+        tlsOf(one.check.probe.question)?.references === undefined ? [] : [[one.entry, one] as const],
+      ),
+    );
+    references.want(usesOf([...referring.values()], services));
+    this.#referencesVersion = references.version;
+    const unasked = new Map<string, Unasked>();
+    const filled = checks.map((check) => {
+      const one = referring.get(check.id);
+      if (one === undefined) return check;
+      const probe = this.#fillProbe(check.probe, one, references);
+      const before = this.#unasked.get(check.id);
+      const beginning = before?.check === one.check ? before.beginning : check.beginning;
+      if (probe === check.probe) unasked.set(check.id, { check: one.check, beginning });
+      return { ...check, probe, beginning };
+    });
+    this.#unasked = unasked;
+    return filled;
+  }
+
+  /** The same object as long as it asks the same, as probes are compared by what they are. */
+  #fillProbe(probe: Probe, { server }: CheckedServer, references: CheckReferences): Probe {
+    const question = references.fill(probe.question, namespaceOf(server.owner));
+    if (question === probe.question) return probe;
+    const last = this.#filled.get(probe);
+    if (last?.question === question) return last;
+    const filled = { ...probe, question };
+    this.#filled.set(probe, filled);
+    return filled;
+  }
+}
+
+/** What a VirtualService has to hear of: each thing that its checks refer to, once. */
+function usesOf(
+  referring: readonly CheckedServer[],
+  services: DesiredState['services'],
+): readonly ReferenceUse[] {
+  const uses = new Map<string, ReferenceUse>();
+  for (const { serviceKey, server, check } of referring) {
+    const object = services.get(serviceKey)?.owner;
+    const references = tlsOf(check.probe.question)?.references;
+    if (object === undefined || references === undefined) continue;
+    const id = `${formatObjectRef(object)} ${JSON.stringify(references)}`;
+    if (!uses.has(id)) uses.set(id, { object, namespace: namespaceOf(server.owner), references });
+  }
+  return [...uses.values()];
+}
+
+function namespaceOf({ namespace }: ObjectRef): string {
+  return namespace ?? 'default';
 }
 
 /** Verdicts that are known already, and that nobody probes for. */
@@ -158,8 +250,14 @@ export function openDirectorHealth(options: {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly onVerdicts: () => void;
+  readonly references?: CheckReferences | undefined;
 }): DirectorHealth {
   const checker = new Checker({ ...options, nowMs: sharedNowMs, startWorker: startProbeWorker });
-  const { clock } = options;
-  return new DirectorHealth({ verdicts: checker, nowMs: sharedNowMs, wallMs: () => clock.wallMs() });
+  const { clock, references } = options;
+  return new DirectorHealth({
+    verdicts: checker,
+    nowMs: sharedNowMs,
+    wallMs: () => clock.wallMs(),
+    references,
+  });
 }

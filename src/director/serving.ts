@@ -7,6 +7,7 @@ import type { Libc } from '../netlink/index.ts';
 import { DirectorAgent } from './agent.ts';
 import type { CountersSource } from './counters-page.ts';
 import type { DesiredSource } from './desired-source.ts';
+import type { CheckReferences } from './check-references.ts';
 import { openDirectorHealth } from './director-health.ts';
 import type { HealthNumbers } from './director-health.ts';
 import type { DirectorMetrics } from './director-metrics.ts';
@@ -45,6 +46,8 @@ export interface ServingOptions extends DirectorOptions {
   readonly source: DesiredSource;
   readonly lastGood: LastGoodStore;
   readonly board?: Pick<StatusBoardOptions, 'tell' | 'answersForObjects'>;
+  /** What health checks refer to. @default they refer to nothing */
+  readonly references?: CheckReferences | undefined;
 }
 
 export interface ServingSnapshot {
@@ -106,6 +109,7 @@ export function openServing(options: ServingOptions): Serving {
       timers: options.timers,
       logger,
       onVerdicts: () => agent.wake(),
+      references: options.references,
     });
     const agent: DirectorAgent = new DirectorAgent({
       source,

@@ -28,13 +28,21 @@ export interface BoardInput {
 }
 
 /** Everything that is not served, or not as written. */
-export function collectProblems({ view, desired, failures, locate }: BoardInput): readonly ProblemStatus[] {
+export function collectProblems(input: BoardInput): readonly ProblemStatus[] {
+  const { view, desired, failures, health, locate } = input;
   const refusals = desired.refusals.map((refusal) => ({
     where: locate(refusal.object, refusal.path) ?? formatObjectRef(refusal.object),
     object: formatObjectRef(refusal.object),
     severity: refusal.severity,
     reason: refusal.reason,
     message: refusal.message,
+  }));
+  const unasked = health.problems.map(({ object, reason, message }) => ({
+    where: locate(object, ['spec', 'healthCheck']) ?? formatObjectRef(object),
+    object: formatObjectRef(object),
+    severity: 'error' as const,
+    reason,
+    message,
   }));
   const kernel = [...failures.values()].map((failure) => ({
     where: (failure.owner === undefined ? undefined : locate(failure.owner, [])) ?? failure.key,
@@ -43,7 +51,7 @@ export function collectProblems({ view, desired, failures, locate }: BoardInput)
     reason: failure.error.code,
     message: formatErrorForPeople(failure.error),
   }));
-  return [...view.problems, ...refusals, ...kernel];
+  return [...view.problems, ...refusals, ...unasked, ...kernel];
 }
 
 /** What leaves, at most `listCap` of it. */

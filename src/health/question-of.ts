@@ -63,8 +63,10 @@ function bodyMatch(body: HttpSpec['body']): BodyMatch | undefined {
 /** Undefined where there is no TLS. */
 function tlsQuestion(spec: TlsSpec | undefined): TlsQuestion | undefined {
   if (spec === undefined) return undefined;
-  const { insecureSkipVerify, serverName, caBundle, minVersion } = spec;
-  return { isVerified: !insecureSkipVerify, serverName, caBundle, minVersion };
+  const { insecureSkipVerify, serverName, caBundle, caBundleRef, clientCertificateRef, minVersion } = spec;
+  const question: TlsQuestion = { isVerified: !insecureSkipVerify, serverName, caBundle, minVersion };
+  if (caBundleRef === undefined && clientCertificateRef === undefined) return question;
+  return { ...question, references: { caBundle: caBundleRef, clientCertificate: clientCertificateRef } };
 }
 
 function optionalHex(bytes: BytesSpec | undefined): string | undefined {

@@ -49,6 +49,30 @@ export interface TlsQuestion {
   /** PEM; shown to servers that ask for a certificate. */
   readonly clientCertificate?: { readonly certificate: string; readonly key: string } | undefined;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** What has to be fetched before anything can be asked; with these the probe is void. */
+  readonly references?: TlsReferences | undefined;
+  /** What was fetched, by a name that changes with it: it stands for the bytes where questions are compared. */
+  readonly fetched?: string | undefined;
+}
+
+/** Objects of the namespace of whoever asks. */
+export interface TlsReferences {
+  /** An entry of a ConfigMap, for `caBundle`. */
+  readonly caBundle?: { readonly name: string; readonly key: string } | undefined;
+  /** A Secret, for `clientCertificate`. */
+  readonly clientCertificate?: { readonly name: string } | undefined;
+}
+
+/** The settings of TLS in a question. */
+export function tlsOf(question: Question): TlsQuestion | undefined {
+  if (question.type === 'smtp') return question.startTls;
+  return question.type === 'http' || question.type === 'grpc' ? question.tls : undefined;
+}
+
+/** The same question with other settings of TLS. */
+export function withTls(question: Question, tls: TlsQuestion): Question {
+  if (question.type === 'smtp') return { ...question, startTls: tls };
+  return question.type === 'http' || question.type === 'grpc' ? { ...question, tls } : question;
 }
 
 export interface GrpcQuestion {
@@ -121,7 +145,15 @@ export interface Probe {
 /** The identity of a probe: equal exactly for probes that would do the same. */
 export function probeKey({ target, question, intervalMs, timeoutMs }: Probe): string {
   const route = target.route === undefined ? [] : [target.route.mark, target.route.source];
-  return JSON.stringify([target.ip, target.port, route, intervalMs, timeoutMs, sortedFields(question)]);
+  const asked = sortedFields(withoutBytes(question));
+  return JSON.stringify([target.ip, target.port, route, intervalMs, timeoutMs, asked]);
+}
+
+/** Keys live as long as probes, so nothing secret stands in them. */
+function withoutBytes(question: Question): Question {
+  const tls = tlsOf(question);
+  if (tls?.fetched === undefined) return question;
+  return withTls(question, { ...tls, caBundle: undefined, clientCertificate: undefined });
 }
 
 /** Objects as lists of their fields by name, so that the order in which they were built does not matter. */

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { checkServerIdentity, connect, createSecureContext } from 'node:tls';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import { outcomeOfError } from './network-error.ts';
@@ -16,9 +17,10 @@ export interface PreparedTls {
 /**
  * Reads authorities, certificate and key, once for all probes.
  * @param protocols for ALPN
- * @returns undefined when one of them cannot be read
+ * @returns undefined when one of them is not there yet, or cannot be read
  */
 export function prepareTls(question: TlsQuestion, protocols: string[]): PreparedTls | undefined {
+  if (question.references !== undefined) return undefined;
   try {
     const { caBundle, clientCertificate, minVersion } = question;
     const context = createSecureContext({
@@ -30,6 +32,32 @@ export function prepareTls(question: TlsQuestion, protocols: string[]): Prepared
     return { question, context, protocols };
   } catch {
     return undefined;
+  }
+}
+
+/** Why authorities cannot be used; undefined: they can. Nothing of them is in the answer. */
+export function judgeAuthorities(pem: string): string | undefined {
+  try {
+    new X509Certificate(pem);
+    createSecureContext({ ca: pem });
+    return undefined;
+  } catch {
+    return 'holds no certificates in PEM';
+  }
+}
+
+/** Why a certificate and its key cannot be used; undefined: they can. Nothing of them is in the answer. */
+export function judgeCertificate(certificate: string, key: string): string | undefined {
+  try {
+    new X509Certificate(certificate);
+  } catch {
+    return 'holds no certificate in PEM';
+  }
+  try {
+    createSecureContext({ cert: certificate, key });
+    return undefined;
+  } catch {
+    return 'holds a key that cannot be read without a passphrase, or that is not the one of its certificate';
   }
 }
 

@@ -162,9 +162,9 @@ function admitSource(
 }
 
 /** That of the VirtualService is judged with the VirtualService. */
-function judgeOwnCheck({ resource, owner }: JoinContext): Finding | undefined {
+function judgeOwnCheck({ resource, owner, isFromFiles }: JoinContext): Finding | undefined {
   const { healthCheck } = resource.spec;
-  const problem = healthCheck === undefined ? undefined : checkProblem(healthCheck);
+  const problem = healthCheck === undefined ? undefined : checkProblem(healthCheck, isFromFiles);
   if (problem === undefined) return undefined;
   const path = ['spec', 'healthCheck', ...problem.path];
   return { object: owner, path, reason: 'HealthCheckInvalid', message: checkMessage(path, problem.message) };

@@ -1,4 +1,4 @@
-import { formatFieldPath } from '../api/index.ts';
+import { formatFieldPath, healthCheckTls } from '../api/index.ts';
 import type { FieldPath, HealthCheckSpec } from '../api/index.ts';
 import type { IpAddress } from '../base/index.ts';
 import { questionOf } from '../health/pure.ts';
@@ -38,9 +38,27 @@ export function checkMessage(path: FieldPath, message: string): string {
   return `${formatFieldPath(path)}: ${message}.`;
 }
 
-/** Why a check cannot be asked; undefined: it can. */
-export function checkProblem(spec: HealthCheckSpec): CheckProblem | undefined {
-  return compile(spec).problem;
+/**
+ * Why a check cannot be asked; undefined: it can.
+ * @param isFromFiles there are no objects that it could refer to
+ */
+export function checkProblem(spec: HealthCheckSpec, isFromFiles: boolean): CheckProblem | undefined {
+  return compile(spec).problem ?? (isFromFiles ? judgeReferences(spec) : undefined);
+}
+
+function judgeReferences(spec: HealthCheckSpec): CheckProblem | undefined {
+  for (const [path, tls] of healthCheckTls(spec)) {
+    if (tls.caBundleRef !== undefined) {
+      const message =
+        'needs a cluster, and this director runs from files; write the certificates under caBundle';
+      return { path: [...path, 'caBundleRef'], message };
+    }
+    if (tls.clientCertificateRef !== undefined) {
+      const message = 'needs a cluster, and this director runs from files; a key has no place in a manifest';
+      return { path: [...path, 'clientCertificateRef'], message };
+    }
+  }
+  return undefined;
 }
 
 /**

@@ -6,7 +6,7 @@ import { formatRealServerKey } from '../ipvs/pure.ts';
 import type { AddressPolicy } from './address-policy.ts';
 import type { Pools } from './pools.ts';
 import type { RefusalList } from './refusals.ts';
-import { checkMessage, checkProblem, serverCheck } from './server-check.ts';
+import { serverCheck } from './server-check.ts';
 import { forwardingConfig } from './server-config.ts';
 import type { ServiceDraft, VirtualServiceDraft } from './service-draft.ts';
 import type { DesiredRealServer, Refusal } from './types.ts';
@@ -40,11 +40,6 @@ export function refuseSorryServer(
       'PortMismatch',
       `${port} differs from the virtual port ${stray.port}, and ${why}.`,
     );
-  }
-  const problem = healthCheck === undefined ? undefined : checkProblem(healthCheck);
-  if (problem !== undefined) {
-    const message = checkMessage(['spec', 'sorryServer', 'healthCheck', ...problem.path], problem.message);
-    return refuse(['healthCheck', ...problem.path], 'HealthCheckInvalid', message);
   }
   if ((healthCheck ?? resource.spec.healthCheck)?.through === 'virtualService' && method === 'NAT') {
     const message =

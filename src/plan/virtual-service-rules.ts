@@ -12,10 +12,15 @@ export function refuseVirtualService(
   resource: VirtualServiceResource,
   facts: DirectorFacts,
 ): Finding | undefined {
-  const { scheduler, healthCheck } = resource.spec;
-  const problem = healthCheck === undefined ? undefined : checkProblem(healthCheck);
-  if (problem !== undefined) {
-    const path = ['spec', 'healthCheck', ...problem.path];
+  const { scheduler, healthCheck, sorryServer } = resource.spec;
+  const checks = [
+    [['spec', 'healthCheck'], healthCheck],
+    [['spec', 'sorryServer', 'healthCheck'], sorryServer?.healthCheck],
+  ] as const;
+  for (const [at, check] of checks) {
+    const problem = check === undefined ? undefined : checkProblem(check, facts.cluster === undefined);
+    if (problem === undefined) continue;
+    const path = [...at, ...problem.path];
     return finding(resource, path, 'HealthCheckInvalid', checkMessage(path, problem.message));
   }
   if (!facts.unavailableSchedulers.includes(scheduler)) return undefined;

@@ -1,4 +1,5 @@
 import { clusterRefusals } from './cluster-refusal-table.ts';
+import { healthRefusals } from './health-refusal-table.ts';
 import { addressPool, apiVersion, realServer, virtualService } from './objects.ts';
 import type { RefusalRow } from './objects.ts';
 import { weightRefusals } from './weight-refusal-table.ts';
@@ -346,32 +347,6 @@ export const refusals: readonly RefusalRow[] = [
     'TunnelMismatch: spec.forwarding.tunnel.checksum must be None or Checksum: RemoteChecksum is for GUE',
   ],
   [
-    'a health check that asks nothing',
-    virtualService({ healthCheck: {} }),
-    'HealthCheckInvalid: spec.healthCheck needs exactly one of tcp, http, https, grpc, udp, dns, smtp, icmp, none',
-  ],
-  [
-    'a health check that asks two things',
-    realServer({ healthCheck: { tcp: {}, icmp: {} } }),
-    'HealthCheckInvalid: spec.healthCheck needs exactly one of tcp, http, https, grpc, udp, dns, smtp, icmp, none, ' +
-      'and has tcp and icmp',
-  ],
-  [
-    'a health check that is still waiting when the next begins',
-    virtualService({ healthCheck: { tcp: {}, intervalSeconds: 2, timeoutSeconds: 3 } }),
-    'HealthCheckInvalid: spec.healthCheck.timeoutSeconds is 3, above intervalSeconds 2; one probe ends before the next begins',
-  ],
-  [
-    'a health check with a header that the probe sets',
-    realServer({ healthCheck: { http: { headers: [{ name: 'Host', value: 'x' }] } } }),
-    'HealthCheckInvalid: spec.healthCheck.http.headers[0].name is set by the probe itself, as it shapes the message',
-  ],
-  [
-    'a health check with bytes in two forms',
-    virtualService({ healthCheck: { tcp: { send: { text: 'a', hex: '61' } } } }),
-    'HealthCheckInvalid: spec.healthCheck.tcp.send needs exactly one of text and hex',
-  ],
-  [
     'a quorum without a minimum',
     virtualService({ quorum: { countIn: 'Weight' } }),
     'QuorumInvalid: spec.quorum needs exactly one of minimum and minimumPercent',
@@ -586,5 +561,6 @@ export const refusals: readonly RefusalRow[] = [
     'DefaultPoolEmpty: spec.default is true, but spec.addresses is empty; add addresses or remove it',
   ],
   ...clusterRefusals,
+  ...healthRefusals,
   ...weightRefusals,
 ];

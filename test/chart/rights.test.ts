@@ -1,14 +1,22 @@
 /** Controller and director at work with the tokens of their ServiceAccounts: what `deploy/` grants is enough, and needed. */
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
-import { connectCluster, directorType, realServerType } from '../../src/cluster/index.ts';
+import {
+  configMapType,
+  connectCluster,
+  directorType,
+  realServerType,
+  secretType,
+} from '../../src/cluster/index.ts';
 import type { ClusterConnection } from '../../src/cluster/index.ts';
+import { CheckReferences } from '../../src/director/check-references.ts';
 import { clusterKindList, watchClusterKinds } from '../../src/director/cluster-kinds.ts';
 import { DirectorObject } from '../../src/director/director-object.ts';
 import { withdrawDirectors } from '../../src/controller/index.ts';
 import { retiredReport } from '../../src/director/director-report.ts';
 import { askForOwnNode } from '../../src/director/own-node.ts';
 import { AccessReview } from '../../src/endpoint/access-review.ts';
+import type { Question } from '../../src/health/index.ts';
 import { systemTimers } from '../../src/kube/index.ts';
 import { onEveryServer, until } from '../apiserver/environment.ts';
 import { serviceAccountToken } from '../apiserver/service-account.ts';
@@ -16,6 +24,7 @@ import { PodMetrics } from '../apiserver/pod-metrics.ts';
 import type { KubeObject } from '../apiserver/objects.ts';
 import { ClusterRig } from '../controller/cluster-rig.ts';
 import { noLastGood } from '../director/cluster-rig.ts';
+import { makeCertificate } from '../kube/certificates.ts';
 import { RecordingLogger } from '../kube/objects.ts';
 import {
   accountUser,
@@ -46,6 +55,19 @@ const rare: readonly (readonly [
   [controllerAccount, 'get /v1/counters', 'directors are asked, which ask whether that is allowed'],
   [directorAccount, 'get directors.networking.lvs-operator.io', 'its status was written by somebody else'],
 ];
+
+/** What docs/health.md shows to tenants. */
+const roleBinding = (namespace: string): KubeObject => ({
+  apiVersion: 'rbac.authorization.k8s.io/v1',
+  kind: 'RoleBinding',
+  metadata: { name: 'lvs-check-references', namespace },
+  roleRef: {
+    apiGroup: 'rbac.authorization.k8s.io',
+    kind: 'ClusterRole',
+    name: 'lvs-operator-check-references',
+  },
+  subjects: [{ kind: 'ServiceAccount', ...directorAccount }],
+});
 
 onEveryServer(
   'the rights that deploy/ grants',
@@ -157,6 +179,56 @@ onEveryServer(
       await own.stop(1000);
       await Promise.all(kinds.map((kind) => kind.stop()));
       assertNothingRefused();
+    });
+
+    it('show a director what checks refer to where a tenant has bound the role, by name alone', async () => {
+      const connection = connectAs(await server.kubeconfigOf({ ...directorAccount, nodeName }));
+      const admin = server.connect();
+      const pair = makeCertificate('client');
+      const base64 = (text: string) => Buffer.from(text).toString('base64');
+      const { namespace } = server;
+      const secret = {
+        metadata: { name: 'client', namespace },
+        type: 'kubernetes.io/tls',
+        data: { 'tls.crt': base64(pair.cert), 'tls.key': base64(pair.key) },
+      };
+      await admin.create(secretType, secret);
+      await admin.create(configMapType, {
+        metadata: { name: 'ca', namespace },
+        data: { 'ca.crt': pair.cert },
+      });
+      const references = new CheckReferences({
+        client: connection.client,
+        timers: { after: (delayMs, callback) => systemTimers.after(Math.min(delayMs, 200), callback) },
+        random: Math.random,
+        logger: new RecordingLogger(),
+        onChange: () => {},
+      });
+      const refers = {
+        caBundle: { name: 'ca', key: 'ca.crt' },
+        clientCertificate: { name: 'client' },
+      };
+      const object = { kind: 'VirtualService', namespace, name: 'web' } as const;
+      references.want([{ object, namespace, references: refers }]);
+      await until('both are refused', async () => Promise.resolve(references.problems.length === 2));
+      assert.deepEqual(
+        references.problems.map(({ reason }) => reason),
+        ['CheckReferenceDenied', 'CheckReferenceDenied'],
+      );
+      await applyAll(server, [roleBinding(namespace)]);
+      await until('both are read', async () => Promise.resolve(references.problems.length === 0));
+      const question: Question = {
+        type: 'smtp',
+        heloName: 'a.example',
+        startTls: { isVerified: true, minVersion: 'TLSv1.2', references: refers },
+      };
+      const filled = references.fill(question, namespace);
+      assert.equal(filled.type === 'smtp' && filled.startTls?.clientCertificate?.key, pair.key);
+      references.close();
+      for (const type of [secretType, configMapType]) {
+        await assert.rejects(connection.client.listPage(type, { namespace }, { limit: 1 }), /forbidden/);
+        await assert.rejects(connection.client.get(type, { name: 'x', namespace: 'default' }), /forbidden/);
+      }
     });
 
     it('are enough for the hook that withdraws directors before an uninstall', async () => {

@@ -326,6 +326,32 @@ describe('https', () => {
     },
   ]);
 
+  it('asks for the server by name, where one is given', async () => {
+    const names: (string | false | null)[] = [];
+    const server = await new TestServer(
+      createTlsServer(certificate, (socket) => {
+        names.push((socket as TLSSocket & { servername: string | false | null }).servername);
+        socket.on('error', () => {});
+        socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
+      }),
+    ).start();
+    const named = await askOnce(secure({ ...trusting, serverName: 'server' }), server.port);
+    const nameless = await askOnce(secure(trusting), server.port);
+    assert.deepEqual([names, named.outcome, nameless.outcome], [['server', false], 'passed', 'passed']);
+    await server.stop();
+  });
+
+  it('is not asked before what it refers to is there', async () => {
+    const server = await good();
+    const references = { caBundle: { name: 'ca', key: 'ca.crt' } };
+    assert.equal(
+      (await askOnce(secure({ ...trusting, references }), server.port)).outcome,
+      'void Misconfigured',
+    );
+    assert.equal(server.connections, 0);
+    await server.stop();
+  });
+
   it('a server that wants a certificate refuses a probe without one', async () => {
     const server = await serveTls({ ...certificate, requestCert: true, ca: certificate.cert })();
     const { full } = await askOnce(secure(trusting), server.port);

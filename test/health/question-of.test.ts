@@ -6,6 +6,7 @@ import { openApiSchema, withRules } from '../../src/api/open-api.ts';
 import type { OpenApiSchema } from '../../src/api/index.ts';
 import { formatFieldPath } from '../../src/api/problem.ts';
 import { questionOf } from '../../src/health/question-of.ts';
+import { tlsOf } from '../../src/health/question.ts';
 import { isForbiddenTarget } from '../../src/health/target-guard.ts';
 import { celNode } from '../api/cel-environment.ts';
 
@@ -141,6 +142,30 @@ describe('the question of a check', () => {
         tls: undefined,
       },
     });
+  });
+
+  it('verifies the server by default, and takes TLS 1.2 at least', () => {
+    for (const written of [{ https: {} }, { grpc: { tls: {} } }, { smtp: { startTls: {} } }]) {
+      const asked = ask(written);
+      const tls = asked.ok && asked.question !== undefined ? tlsOf(asked.question) : undefined;
+      assert.deepEqual([tls?.isVerified, tls?.minVersion, tls?.references], [true, 'TLSv1.2', undefined]);
+    }
+  });
+
+  it('names what it refers to, and holds no byte of it', () => {
+    for (const [type, field] of [
+      ['https', 'tls'],
+      ['grpc', 'tls'],
+      ['smtp', 'startTls'],
+    ] as const) {
+      const refs = { caBundleRef: { name: 'ca' }, clientCertificateRef: { name: 'client' } };
+      const asked = ask({ [type]: { [field]: refs } });
+      const tls = asked.ok && asked.question !== undefined ? tlsOf(asked.question) : undefined;
+      assert.deepEqual(tls?.references, {
+        caBundle: { name: 'ca', key: 'ca.crt' },
+        clientCertificate: { name: 'client' },
+      });
+    }
   });
 
   it('bytes are the same in text and in hex', () => {

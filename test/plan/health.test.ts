@@ -194,6 +194,29 @@ describe('a check that cannot be asked', () => {
     assert.deepEqual([...state.services.keys()], [service]);
   });
 
+  it('is one that refers to objects of a cluster, where there is none', () => {
+    const referring = { https: { tls: { clientCertificateRef: { name: 'client' } } } };
+    const field = 'healthCheck.https.tls.clientCertificateRef';
+    const sorryServer = { addresses: ['10.1.0.99'], healthCheck: referring };
+    const fromFiles = [
+      objects({ healthCheck: referring }, 1),
+      objects(tcp, 1, { healthCheck: referring }),
+      objects({ ...tcp, sorryServer }, 1),
+    ].map((input) => errorsOf(desire(input))[0]);
+    assert.deepEqual(fromFiles, [
+      `HealthCheckInvalid web spec.${field}`,
+      `HealthCheckInvalid web spec.${field}`,
+      `HealthCheckInvalid web spec.sorryServer.${field}`,
+    ]);
+    const ca = { healthCheck: { smtp: { startTls: { caBundleRef: { name: 'ca' } } } } };
+    const [refusal] = desire(objects(ca, 1)).refusals;
+    assert.equal(
+      refusal?.message,
+      'spec.healthCheck.smtp.startTls.caBundleRef: needs a cluster, and this director runs from files; write the ' +
+        'certificates under caBundle.',
+    );
+  });
+
   it('is one that asks another port than clients are sent to', () => {
     const asks = (port: number, where: 'service' | 'server') => {
       const check = { healthCheck: { tcp: {}, port } };
