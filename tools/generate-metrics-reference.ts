@@ -1,9 +1,20 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
 import { metricGroups } from '../src/metrics/index.ts';
 import type { MetricDefinition, MetricGroup } from '../src/metrics/index.ts';
 
-/** docs/metrics.md: every metric, in the order of its definition. */
+interface Alert {
+  readonly alert: string;
+  readonly expr: string;
+  readonly for?: string;
+  readonly severity: string;
+  readonly summary: string;
+  readonly description: string;
+}
+
+/** docs/metrics.md: every metric, in the order of its definition, and every alert of the chart. */
 export function renderMetricsReference(): string {
-  return `<!-- Generated from src/metrics/definitions.ts by "npm run generate". Do not edit. -->
+  return `<!-- Generated from src/metrics and charts/lvs-operator/files/alerts.yaml by "npm run generate". Do not edit. -->
 
 # Metrics
 
@@ -36,7 +47,35 @@ once a pass with the whole goal has ended well, that of a controller once every 
 Traffic is counted by the kernel, in 64 bits, and added up there every two seconds; it is read when somebody scrapes, in
 slices of a few milliseconds. \`virtual_service\` is \`namespace/name\`, \`service\` and \`real_server\` are the names that status, log
 and \`ipvsadm -Ln\` have. The series of what is gone end with it; a counter that begins anew is one that the kernel made anew.
-${metricGroups.map(renderGroup).join('')}`;
+[The alerts](#alerts) are at the end.
+${metricGroups.map(renderGroup).join('')}${renderAlerts()}`;
+}
+
+function renderAlerts(): string {
+  const text = readFileSync(new URL('../charts/lvs-operator/files/alerts.yaml', import.meta.url), 'utf8');
+  const rows = (parse(text) as readonly Alert[]).map(
+    ({ alert, severity, for: lasting, summary, description }) =>
+      `| \`${alert}\` | ${severity} | ${lasting ?? ''} | ${withoutTemplates(summary)}. ${withoutTemplates(description)} |`,
+  );
+  return `
+## Alerts
+
+In the chart's PrometheusRule (\`monitoring.prometheusRule.enabled\`; \`disabled\` leaves out single ones), with their expressions in
+[alerts.yaml](../charts/lvs-operator/files/alerts.yaml). Words in capitals stand for what Prometheus puts in. \`critical\` deserves a page in
+the night; what is served goes on meanwhile unless the text says otherwise. [Troubleshooting](troubleshooting.md) leads on.
+
+| Alert | Severity | After | It means |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+/** `{{ $labels.real_server }}` is REAL_SERVER here. */
+function withoutTemplates(text: string): string {
+  return text
+    .replaceAll(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => label.toUpperCase())
+    .replaceAll(/\{\{ \$value[^}]*\}\}/g, 'N')
+    .replaceAll('|', '\\|');
 }
 
 function renderGroup({ title, toldBy, metrics }: MetricGroup): string {
