@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { X509Certificate, createHash } from 'node:crypto';
 import { checkServerIdentity, connect, createSecureContext } from 'node:tls';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import { outcomeOfError } from './network-error.ts';
@@ -22,17 +22,32 @@ export interface PreparedTls {
 export function prepareTls(question: TlsQuestion, protocols: string[]): PreparedTls | undefined {
   if (question.references !== undefined) return undefined;
   try {
-    const { caBundle, clientCertificate, minVersion } = question;
-    const context = createSecureContext({
-      ca: caBundle,
-      cert: clientCertificate?.certificate,
-      key: clientCertificate?.key,
-      minVersion,
-    });
-    return { question, context, protocols };
+    return { question, context: contextOf(question), protocols };
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Contexts that are in use, by a digest of what they were made of. One is 25 KB and half a millisecond, which ten thousand
+ * targets must not pay each: they have the same authorities and the same certificate, mostly.
+ */
+const contexts = new Map<string, WeakRef<SecureContext>>();
+const unused = new FinalizationRegistry<string>((digest) => {
+  if (contexts.get(digest)?.deref() === undefined) contexts.delete(digest);
+});
+
+/** @throws when something in it cannot be read */
+function contextOf({ caBundle, clientCertificate, minVersion }: TlsQuestion): SecureContext {
+  const { certificate: cert, key } = clientCertificate ?? {};
+  const parts = JSON.stringify([caBundle ?? '', cert ?? '', key ?? '', minVersion]);
+  const digest = createHash('sha256').update(parts).digest('base64');
+  const known = contexts.get(digest)?.deref();
+  if (known !== undefined) return known;
+  const context = createSecureContext({ ca: caBundle, cert, key, minVersion });
+  contexts.set(digest, new WeakRef(context));
+  unused.register(context, digest);
+  return context;
 }
 
 /** Why authorities cannot be used; undefined: they can. Nothing of them is in the answer. */

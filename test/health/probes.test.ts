@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { TLSSocket, createServer as createTlsServer } from 'node:tls';
 import type { HttpQuestion, Question, TlsQuestion } from '../../src/health/question.ts';
+import { prepareTls } from '../../src/health/tls.ts';
 import { makeCertificate } from '../kube/certificates.ts';
 import { TestServer, askOnce, countDescriptors, serve } from './servers.ts';
 
@@ -339,6 +340,14 @@ describe('https', () => {
     const nameless = await askOnce(secure(trusting), server.port);
     assert.deepEqual([names, named.outcome, nameless.outcome], [['server', false], 'passed', 'passed']);
     await server.stop();
+  });
+
+  it('targets with the same authorities and certificate share the work of reading them', () => {
+    const of = (tls: Partial<TlsQuestion>) => prepareTls({ ...trusting, ...tls }, [])?.context;
+    assert.ok(of({}) !== undefined && of({}) === of({ serverName: 'a.example' }));
+    assert.notEqual(of({}), of({ minVersion: 'TLSv1.3' }));
+    assert.notEqual(of({}), of({ clientCertificate }));
+    assert.equal(of({ clientCertificate }), of({ clientCertificate: { ...clientCertificate } }));
   });
 
   it('is not asked before what it refers to is there', async () => {
