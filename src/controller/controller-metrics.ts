@@ -3,14 +3,22 @@ import type { Condition } from '../api/index.ts';
 import type { Clock } from '../base/index.ts';
 import { provideQueueMetrics, provideWatchMetrics } from '../cluster/index.ts';
 import type { WorkQueue } from '../kube/index.ts';
-import { clusterMetrics, controllerMetrics, labels, processMetrics } from '../metrics/index.ts';
+import {
+  clusterMetrics,
+  controllerMetrics,
+  labels,
+  processMetrics,
+  weightMetrics,
+} from '../metrics/index.ts';
 import type { LabelText, Metrics, MetricSamples } from '../metrics/index.ts';
 import type { ControllerKinds } from './controller-stores.ts';
 import type { Controller } from './run-controller.ts';
 import type { QueueName } from './term.ts';
+import { provideWeightMetrics } from './weight-numbers.ts';
+import type { WeightPool } from './weight-pool.ts';
 
 /** What a controller tells. */
-export const allMetrics = { ...controllerMetrics, ...clusterMetrics, ...processMetrics };
+export const allMetrics = { ...controllerMetrics, ...weightMetrics, ...clusterMetrics, ...processMetrics };
 
 export type ControllerMetrics = Metrics<typeof allMetrics>;
 
@@ -21,6 +29,8 @@ export interface ControllerMetricsSource {
   /** Undefined while this process does not lead. */
   readonly queues: () =>
     Readonly<Record<QueueName, Pick<WorkQueue, 'size' | 'running' | 'added'>>> | undefined;
+  /** Undefined likewise. */
+  readonly weightPools: () => ReadonlyMap<string, WeightPool> | undefined;
 }
 
 /** Says where each number comes from: mostly the stores, so that followers tell the same as the leader. */
@@ -36,6 +46,7 @@ export function provideControllerMetrics(metrics: ControllerMetrics, source: Con
   );
   provideSliceMetrics(metrics, kinds);
   providePoolMetrics(metrics, kinds);
+  provideWeightMetrics(metrics, () => [...(source.weightPools()?.values() ?? [])]);
   provideWatchMetrics(metrics, { ...kinds }, clock);
   for (const name of ['status', 'endpoints'] as const)
     provideQueueMetrics(metrics, name, () => queues()?.[name]);

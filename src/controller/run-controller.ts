@@ -136,7 +136,13 @@ export async function runController(options: ControllerOptions): Promise<Control
     },
   };
   if (metrics !== undefined)
-    provideControllerMetrics(metrics, { kinds, controller, clock, queues: () => current?.term.queues });
+    provideControllerMetrics(metrics, {
+      kinds,
+      controller,
+      clock,
+      queues: () => current?.term.queues,
+      weightPools: () => current?.term.weightPools,
+    });
   startKinds(kinds);
   election.start();
   return controller;

@@ -26,6 +26,7 @@ import { transitionNotes } from './transition-events.ts';
 import { ViewBuilder } from './view-builder.ts';
 import type { Urgency } from './view-builder.ts';
 import { WeightLoop } from './weight-loop.ts';
+import type { WeightPool } from './weight-pool.ts';
 
 export interface TermOptions {
   readonly kinds: ControllerKinds;
@@ -135,6 +136,11 @@ export class Term {
     return { status: this.#queue, endpoints: this.#realServerQueue };
   }
 
+  /** The pools of those VirtualServices whose weights follow the load. */
+  get weightPools(): ReadonlyMap<ObjectKey, WeightPool> {
+    return this.#weights.pools;
+  }
+
   #openQueue(name: QueueName): WorkQueue {
     const { clock, timers, random, metrics } = this.#options;
     const queue: WorkQueue = new WorkQueue({
@@ -153,7 +159,7 @@ export class Term {
   }
 
   #openWeights(): WeightLoop {
-    const { kinds, client, authorization, prometheus, clock, timers, logger } = this.#options;
+    const { kinds, client, authorization, prometheus, clock, timers, logger, metrics } = this.#options;
     return new WeightLoop({
       kinds,
       transport: client.transport,
@@ -162,6 +168,7 @@ export class Term {
       clock,
       timers,
       logger,
+      metrics,
       onRealServer: (key) => this.#addRealServer(key),
       onVirtualService: (key) => this.#queue.add(`VirtualService ${key}`),
     });

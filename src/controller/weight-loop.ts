@@ -6,10 +6,12 @@ import { objectKey } from '../kube/index.ts';
 import { DirectorPoller } from '../load/index.ts';
 import type { CountersReport, PrometheusClient } from '../load/index.ts';
 import type { WeightVerdict } from '../weight/index.ts';
+import type { ControllerMetrics } from './controller-metrics.ts';
 import type { ControllerKinds } from './controller-stores.ts';
 import type { ResolvedEndpoint } from './resolve-endpoints.ts';
 import { polledDirectors } from './polled-directors.ts';
 import { WeightMetrics } from './weight-metrics.ts';
+import type { WeightSource } from './weight-metrics.ts';
 import { WeightPool } from './weight-pool.ts';
 import type { EndpointWeight, PoolServer } from './weight-pool.ts';
 import { indexPools, readingsOf, reportedSamples } from './weight-readings.ts';
@@ -31,6 +33,7 @@ export interface WeightLoopOptions {
   readonly onRealServer: (key: ObjectKey) => void;
   /** Its condition WeightsFromLoad has turned. */
   readonly onVirtualService: (key: ObjectKey) => void;
+  readonly metrics?: ControllerMetrics | undefined;
 }
 
 /** What a RealServer's slices and status are to say of weights. */
@@ -79,14 +82,17 @@ export class WeightLoop {
 
   constructor(options: WeightLoopOptions) {
     this.#options = options;
-    const { clock, logger, authorization, transport, prometheus } = options;
+    const { clock, logger, authorization, transport, prometheus, metrics } = options;
+    const onFailure = (source: WeightSource): void =>
+      metrics?.count('lvs_controller_weight_source_errors_total', { source });
     this.#poller = new DirectorPoller({
       clock,
       logger,
       authorization,
       onReport: (report) => this.#hear(report),
+      onFailure: () => onFailure('Directors'),
     });
-    this.#metrics = new WeightMetrics({ transport, prometheus, clock, logger });
+    this.#metrics = new WeightMetrics({ transport, prometheus, clock, logger, onFailure });
   }
 
   start(): void {
@@ -133,10 +139,10 @@ export class WeightLoop {
       this.#serverOf(realServer, endpoint, stored.get(endpoint.address)),
     );
     this.#setServers(pool, key, servers);
-    pool.tick(this.#options.clock.wallMs());
+    this.#tick(pool, this.#options.clock.wallMs());
     const atMs = this.#told.has(key) ? this.#options.clock.monotonicMs() : undefined;
     this.#told.set(key, { reasons: reasonsOf(pool, key), atMs });
-    return { weights: pool.weightsOf(key), noteWritten: () => pool.noteWritten(key) };
+    return { weights: pool.weightsOf(key), noteWritten: () => this.#noteWritten(pool, key) };
   }
 
   /** A RealServer that is gone. */
@@ -168,11 +174,21 @@ export class WeightLoop {
     this.#poller.ask(pools.length === 0 ? [] : polledDirectors(kinds.directors.store, kinds.nodes.store));
     this.#metrics.ask(pools);
     for (const pool of pools) {
-      pool.tick(nowMs);
+      this.#tick(pool, nowMs);
       for (const key of pool.changedRealServers()) onRealServer(key);
       for (const key of pool.realServerKeys) if (this.#hasNewReasons(pool, key)) onRealServer(key);
       if (this.#publish(pool, nowMs)) onVirtualService(pool.key);
     }
+  }
+
+  #tick(pool: WeightPool, nowMs: number): void {
+    for (const [reason, count] of pool.tick(nowMs).leftOut)
+      this.#options.metrics?.count('lvs_controller_weight_inputs_left_out_total', { reason }, count);
+  }
+
+  #noteWritten(pool: WeightPool, key: ObjectKey): void {
+    for (const reason of pool.noteWritten(key))
+      this.#options.metrics?.count('lvs_controller_weight_writes_total', { reason });
   }
 
   #hasNewReasons(pool: WeightPool, key: ObjectKey): boolean {

@@ -14,7 +14,12 @@ export interface WeightMetricsOptions {
   readonly prometheus: PrometheusClient | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** A question of us had no answer that is of use. */
+  readonly onFailure: (source: WeightSource) => void;
 }
+
+/** Who is asked. What servers tell of themselves comes with the counters of directors. */
+export type WeightSource = 'PodMetrics' | 'Prometheus' | 'Directors';
 
 /** metrics-server has something new every 15 s at most. */
 const podMetricsIntervalMs = 10_000;
@@ -79,6 +84,7 @@ export class WeightMetrics {
         (error: unknown) => {
           if (this.#end.signal.aborted) return;
           const message = formatErrorForPeople(error).replace(/\.$/, '');
+          this.#options.onFailure(key.startsWith('query') ? 'Prometheus' : 'PodMetrics');
           this.#note(key, message);
           for (const pool of pools) pool.observeMetricsFailure(message);
         },

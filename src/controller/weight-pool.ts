@@ -4,6 +4,7 @@ import { isEqualJson } from '../kube/index.ts';
 import { advisedKernelWeight, advisedWeightUnit } from '../plan/index.ts';
 import { createWeightController } from '../weight/index.ts';
 import type {
+  AdvisedWeight,
   ConnectionReading,
   MetricSample,
   WeightAdvice,
@@ -44,6 +45,13 @@ export interface EndpointWeight {
   readonly reason: WeightReason | 'Drained' | 'ConfiguredZero';
 }
 
+/** All that is known of the weight of one address. */
+export interface ServerState {
+  readonly server: PoolServer;
+  readonly weight: EndpointWeight;
+  readonly advised: AdvisedWeight | undefined;
+}
+
 /** The weights of one VirtualService: all endpoints behind it, whichever RealServer they are of, share its load. */
 export class WeightPool {
   readonly key: string;
@@ -57,8 +65,6 @@ export class WeightPool {
   readonly #written = new Map<string, number>();
   #advice: WeightAdvice | undefined;
   #failure: string | undefined;
-  /** By reason, since this process leads. */
-  readonly writes = new Map<string, number>();
 
   constructor(key: string, spec: VirtualServiceSpec, nowMs: number) {
     this.key = key;
@@ -151,19 +157,19 @@ export class WeightPool {
     return weights;
   }
 
-  /** The advice for this RealServer is in its slices. */
-  noteWritten(realServerKey: string): void {
+  /** The advice for this RealServer is in its slices. @returns the reasons of the weights that were not there before. */
+  noteWritten(realServerKey: string): readonly WeightReason[] {
     const advice = this.#advice;
-    if (advice === undefined) return;
-    let isNews = false;
+    if (advice === undefined) return [];
+    const reasons: WeightReason[] = [];
     for (const { name } of this.#servers.get(realServerKey) ?? []) {
       const advised = advice.weights.get(name);
       if (advised?.isChanged !== true || this.#written.get(name) === advised.weight) continue;
       this.#written.set(name, advised.weight);
-      this.writes.set(advised.reason, (this.writes.get(advised.reason) ?? 0) + 1);
-      isNews = true;
+      reasons.push(advised.reason);
     }
-    if (isNews) this.#tellServers();
+    if (reasons.length > 0) this.#tellServers();
+    return reasons;
   }
 
   /** @param name of a server */
@@ -173,6 +179,12 @@ export class WeightPool {
 
   get servers(): Iterable<PoolServer> {
     return this.#byAddress.values();
+  }
+
+  /** Each address once, with its weight and with what was advised for its server; drained ones have no advice. */
+  *states(): Generator<ServerState> {
+    for (const server of this.#byAddress.values())
+      yield { server, weight: this.#weightOf(server), advised: this.#advice?.weights.get(server.name) };
   }
 
   #weightOf({ name, configuredWeight, isServing, sliceWeight }: PoolServer): EndpointWeight {

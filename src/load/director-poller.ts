@@ -30,6 +30,8 @@ export interface DirectorPollerOptions {
   /** The Authorization header; undefined: none, and directors refuse. */
   readonly authorization: () => Promise<string | undefined>;
   readonly onReport: (report: CountersReport) => void;
+  /** A question that had no answer of use; for whoever counts. */
+  readonly onFailure?: () => void;
 }
 
 interface Conversation {
@@ -123,7 +125,9 @@ export class DirectorPoller {
       const takenAtMs = document.monotonicMs + offsetMs;
       this.#options.onReport({ director: director.name, document, takenAtMs, offsetMs });
     } catch (error) {
-      if (!end.signal.aborted) this.#note(conversation, formatErrorForPeople(error));
+      if (end.signal.aborted) return;
+      this.#note(conversation, formatErrorForPeople(error));
+      this.#options.onFailure?.();
     } finally {
       conversation.isAsking = false;
     }

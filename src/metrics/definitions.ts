@@ -1,6 +1,7 @@
 import type { MetricDefinitions, MetricGroup } from './definition.ts';
 import { healthMetrics } from './health-definitions.ts';
 import { perRealServer, perService } from './label-sets.ts';
+import { weightMetrics } from './weight-definitions.ts';
 
 /** Seconds from a tenth of a millisecond on: a pass that finds nothing to do takes less than one. */
 const passBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
@@ -374,6 +375,7 @@ export const metricGroups: readonly MetricGroup[] = [
   { title: 'Traffic and the kernel', toldBy: 'directors', metrics: directorMetrics },
   { title: 'Health of real servers', toldBy: 'directors', metrics: healthMetrics },
   { title: 'The controller', toldBy: 'controllers', metrics: controllerMetrics },
+  { title: 'Weights that follow the load', toldBy: 'the controller that leads', metrics: weightMetrics },
   {
     title: 'The API server, and work',
     toldBy: 'controllers, and directors in a cluster',

@@ -19,5 +19,6 @@ export {
   processMetrics,
 } from './definitions.ts';
 export { healthMetrics } from './health-definitions.ts';
+export { weightMetrics } from './weight-definitions.ts';
 export type { MetricDefinition, MetricDefinitions, MetricGroup } from './definition.ts';
 export { provideProcessMetrics } from './process-metrics.ts';

@@ -4,6 +4,7 @@ import { explainAbsent, explainMember } from './explain.ts';
 import { LoadFollower } from './load-follower.ts';
 import { LvsDynamicFeedback } from './lvs-dynamic-feedback.ts';
 import { Member, type PolicyEngine, type PolicyOutcome } from './member.ts';
+import type { InputRejection } from './metric-intake.ts';
 import { kernelMeanWeight } from './policy.ts';
 import { StaticWeights } from './static-weights.ts';
 import type {
@@ -83,7 +84,9 @@ class Controller implements WeightController {
       const member = this.#members.get(reading.realServer);
       if (member === undefined) continue;
       const isOwn = reading.virtualService === undefined || reading.virtualService === own;
-      if (!member.connections.add(reading, isOwn)) member.badReadings++;
+      if (member.connections.add(reading, isOwn)) continue;
+      member.badReadings++;
+      if (member.uncounted.length < mostUncounted) member.uncounted.push('ImpossibleReading');
     }
   }
 
@@ -154,7 +157,8 @@ class Controller implements WeightController {
     const failure =
       this.#metricsFailure === undefined ? '' : ` The metric source failed: ${this.#metricsFailure}.`;
     const verdict = { isFromLoad, reason, message: outcome.message + failure };
-    return { weights, changes, isPanic, verdict, warnings: this.#warnings(members) };
+    const warnings = this.#warnings(members);
+    return { weights, changes, isPanic, verdict, warnings, leftOut: countLeftOut(members) };
   }
 
   /** Between two steps: the same weights, of which only those are to be written that others have changed since. */
@@ -167,7 +171,7 @@ class Controller implements WeightController {
       if (isChanged) changes++;
       weights.set(name, advised.isChanged === isChanged ? advised : { ...advised, isChanged });
     }
-    return { ...this.#advice, changes, weights };
+    return { ...this.#advice, changes, weights, leftOut: none };
   }
 
   #warnings(members: readonly Member[]): readonly string[] {
@@ -217,6 +221,22 @@ function adopt(members: readonly Member[]): void {
   for (const [index, member] of members.entries()) member.fallback = shares[index];
 }
 
+/** By reason, and from now on counted. */
+function countLeftOut(members: readonly Member[]): WeightAdvice['leftOut'] {
+  let counts: Map<InputRejection, number> | undefined;
+  for (const member of members) {
+    if (member.uncounted.length === 0) continue;
+    counts ??= new Map();
+    for (const reason of member.uncounted) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    member.uncounted = [];
+  }
+  return counts ?? none;
+}
+
+const none: WeightAdvice['leftOut'] = new Map();
+/** Between two steps of a policy; whoever sends more than that is not worth the memory. */
+const mostUncounted = 64;
+
 /** A round of wrr that takes longer is felt by clients. */
 const longestRoundSeconds = 1;
 
@@ -233,4 +253,5 @@ const nothing: WeightAdvice = {
   isPanic: false,
   verdict: { isFromLoad: false, reason: 'Base', message: 'Nothing was observed yet.' },
   warnings: [],
+  leftOut: none,
 };

@@ -9,6 +9,8 @@
  * where readings come from and how weights get into kernels: a simulator can drive it just as a cluster does.
  */
 export { createWeightController } from './controller.ts';
+export { rejectionTexts } from './metric-intake.ts';
+export type { InputRejection } from './metric-intake.ts';
 export { completeLoadShares, defaultLoadShares, kernelMeanWeight } from './policy.ts';
 export type {
   BasePolicy,

@@ -1,6 +1,6 @@
 import { CapacityLearner } from './capacity-learner.ts';
 import type { BaseShares } from './base-shares.ts';
-import { MetricIntake, type MetricRejection } from './metric-intake.ts';
+import { MetricIntake, type InputRejection, type MetricRejection } from './metric-intake.ts';
 import { ServerConnections } from './server-connections.ts';
 import type { MetricSample, WeightedRealServer, WeightReason } from './types.ts';
 
@@ -28,6 +28,8 @@ export class Member {
   lastSampleEndMs = -Infinity;
   lastUtilisation: number | undefined;
   lastRejection: MetricRejection | undefined;
+  /** What was left out since somebody last counted; samples that came again are not among it. */
+  uncounted: InputRejection[] = [];
   readonly trace = emptyTrace();
 
   constructor(server: WeightedRealServer, nowMs: number, isNew: boolean) {

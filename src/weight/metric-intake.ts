@@ -1,6 +1,6 @@
 import type { MetricSample } from './types.ts';
 
-/** Why a sample was left out, for `explain` and for the verdict. */
+/** Why a sample was left out, for `explain`, for the verdict and for whoever counts. */
 export type MetricRejection =
   | 'NotANumber'
   | 'Negative'
@@ -12,6 +12,9 @@ export type MetricRejection =
   | 'NothingToCompareWith'
   | 'NotWatched'
   | 'TooYoung';
+
+/** Of everything that comes in. */
+export type InputRejection = MetricRejection | 'ImpossibleReading';
 
 export const rejectionTexts: Readonly<Record<MetricRejection, string>> = {
   NotANumber: 'a value is missing or not a number',

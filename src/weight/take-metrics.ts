@@ -18,6 +18,7 @@ export function takeMetrics({ members, shares }: Pool, nowMs: number, unit: Work
     member.intake.take(nowMs, Math.max(untilMs, nowMs - longestWaitMs), (sample, fault) => {
       const rejection = fault ?? learnFrom(member, sample, comparison);
       if (rejection !== 'SeenBefore') member.lastRejection = rejection;
+      if (rejection !== undefined && rejection !== 'SeenBefore') member.uncounted.push(rejection);
       if (rejection !== undefined) return;
       member.lastSample = sample;
       member.lastSampleEndMs = sample.timestampMs;

@@ -1,4 +1,5 @@
 import type { SchedulerName } from '../api/index.ts';
+import type { InputRejection } from './metric-intake.ts';
 import type { WeightPolicy } from './policy.ts';
 
 /**
@@ -123,6 +124,8 @@ export interface WeightAdvice {
   readonly verdict: WeightVerdict;
   /** For people: circumstances in which the weights do less than they could. */
   readonly warnings: readonly string[];
+  /** Samples and readings that were left out since the advice before, by reason. */
+  readonly leftOut: ReadonlyMap<InputRejection, number>;
 }
 
 /** One line of an explanation. `value` is in the unit that `text` names. */
