@@ -8,6 +8,7 @@ import type { RealServerSliceResource, Resource } from '../api/index.ts';
 import { groupResources } from '../manifests/index.ts';
 import type { ManifestObject } from '../manifests/index.ts';
 import type { ClusterFacts, NamespaceLabels, Resources } from '../plan/index.ts';
+import { readableBefore } from './last-good-before.ts';
 import { writeFileAtomically } from './ledger.ts';
 
 const lastGoodFile = 'last-good.json';
@@ -137,7 +138,9 @@ export class LastGoodStore {
   #formatObject(resource: Resource, file: string): string {
     const known = this.#texts.get(resource);
     if (known?.file === file) return known.text;
-    const text = JSON.stringify({ file, resource }, writeNetworksAsText);
+    const text = readableBefore(resource)
+      .map((form) => JSON.stringify({ file, resource: form }, writeNetworksAsText))
+      .join(',\n');
     this.#texts.set(resource, { file, text });
     return text;
   }
@@ -160,14 +163,16 @@ function isSameState(a: LastGoodState, b: LastGoodState | undefined): boolean {
   );
 }
 
-/** What does not read is left out, one by one. */
+/** What does not read is left out, one by one. Of two forms of one object the last one counts. */
 function readLastGood({ objects: entries, namespaceLabels, cluster }: Body): LastGood {
   const objects = new Map<string, ManifestObject>();
   const realServerSlices: RealServerSliceResource[] = [];
   for (const entry of Array.isArray(entries) ? (entries as unknown[]) : []) {
     if (!(entry instanceof Object)) continue;
     const { file, resource } = entry as { file?: unknown; resource?: unknown };
-    const parsed = parseResource(resource);
+    // A later version may have written it, before somebody went back to this one. And a slice says by whom it is controlled,
+    // which is read of owner references otherwise, and of no interest to a director.
+    const parsed = parseResource(resource, { unknownFields: 'ignore' });
     if (!parsed.ok || typeof file !== 'string') continue;
     const ref = objectRefOf(parsed.resource);
     objects.set(formatObjectRef(ref), {
