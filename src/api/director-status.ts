@@ -18,7 +18,8 @@ export const maxDirectorExceptions = 200;
 
 export const directorStatusSchema = lenientFields({
   ...commonStatus({
-    Ready: 'the kernel holds what the objects ask for',
+    Ready: 'the kernel holds what the objects ask for, and new clients are taken',
+    Drained: 'in maintenance, no connection is left; there only while it is in maintenance',
     ForeignHands: 'another program changes what this director owns; there only while it is so',
     DirectorIsolated:
       'so much failed at once that the director takes itself for cut off, and holds its verdicts',
@@ -35,6 +36,13 @@ export const directorStatusSchema = lenientFields({
   })
     .optional()
     .describe('The kernel that serves.'),
+  maintenance: lenientFields({
+    since: timestamp().describe('When it began.'),
+    active: count().describe('Connections that are open here.'),
+    inactive: count().describe('Connections that are closing, and flows without an end.'),
+  })
+    .optional()
+    .describe('How far the director has drained; there only while it is in maintenance.'),
   endpoint: lenientFields({
     port: integer(1, 65535).describe('Port on the addresses of the node.'),
     certificateSHA256: text('64 hexadecimal digits in lower case', /^[0-9a-f]{64}$/, 64).describe(

@@ -59,7 +59,7 @@ export { isNamespaceAdmitted } from './address-pool.ts';
 export type { AddressPoolResource, AddressPoolSpec } from './address-pool.ts';
 export { readAddressPoolStatus } from './address-pool-status.ts';
 export type { AddressPoolStatus, QuarantinedAddress } from './address-pool-status.ts';
-export type { DirectorResource, DirectorSpec } from './director.ts';
+export type { DirectorMaintenance, DirectorResource, DirectorSpec } from './director.ts';
 export { maxDirectorExceptions, readDirectorStatus } from './director-status.ts';
 export type {
   DirectorDrain,

@@ -4,7 +4,7 @@ import { addressPoolStatusSchema } from './address-pool-status.ts';
 import { addressPoolSpecSchema } from './address-pool.ts';
 import type { CelRule } from './cel.ts';
 import { directorStatusSchema } from './director-status.ts';
-import { directorSpecSchema } from './director.ts';
+import { directorRules, directorSpecSchema } from './director.ts';
 import {
   addressPoolColumns,
   directorColumns,
@@ -118,10 +118,10 @@ export const kindDescriptions: readonly KindDescription[] = [
     scope: 'Cluster',
     purpose:
       'A Director is a node that runs IPVS, under the name of the node. The director itself makes the object and ' +
-      'reports in its status; there is nothing to set in its spec yet.',
+      'reports in its status. People write its spec, to take it out for maintenance.',
     spec: directorSpecSchema.prefault({}),
     status: directorStatusSchema,
-    rules: [],
+    rules: directorRules,
     columns: directorColumns,
     selectableFields: [],
   },

@@ -5,7 +5,7 @@ import type { AddressPoolResource } from './address-pool.ts';
 import { checkRules, parseWith, problem } from './collect-problems.ts';
 import type { ParseOptions } from './collect-problems.ts';
 import { describeValue } from './describe-value.ts';
-import { directorSpecSchema } from './director.ts';
+import { directorRules, directorSpecSchema } from './director.ts';
 import type { DirectorResource } from './director.ts';
 import { fields } from './fields.ts';
 import {
@@ -102,7 +102,7 @@ export function parseResource(value: unknown, options?: ParseOptions): ResourceR
       return parsed.ok ? { ok: true, resource: clusterWide(kind, parsed.value) } : refuse(parsed.problems);
     }
     case 'Director': {
-      const parsed = parseKind(directorSchema, [], value, options);
+      const parsed = parseKind(directorSchema, directorRules, value, options);
       return parsed.ok ? { ok: true, resource: clusterWide(kind, parsed.value) } : refuse(parsed.problems);
     }
   }

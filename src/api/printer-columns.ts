@@ -208,6 +208,13 @@ export const directorColumns: readonly PrinterColumn[] = [
   age,
   reason,
   {
+    name: 'Drained',
+    type: 'string',
+    description: 'In maintenance: whether no connection is left.',
+    jsonPath: '.status.conditions[?(@.type=="Drained")].status',
+    priority: 1,
+  },
+  {
     name: 'Version',
     type: 'string',
     description: 'Version of lvs-operator that runs there.',

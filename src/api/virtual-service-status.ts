@@ -26,7 +26,7 @@ export const virtualServiceStatusSchema = lenientFields({
     Ready: 'directors serve the VirtualService as it is written, and real servers answer',
     Accepted: 'nothing in it is refused',
     AddressAssigned: 'it has all the virtual addresses that it asks for',
-    Programmed: 'every director has taken in its present form',
+    Programmed: 'every director that takes clients has taken in its present form',
     RealServersAvailable:
       'at least one real server gets new connections, and as many as the quorum asks for pass their checks',
     WeightsFromLoad:
@@ -66,6 +66,9 @@ export const virtualServiceStatusSchema = lenientFields({
       ),
     directors: count().describe('Directors that should serve the VirtualService.'),
     programmed: count().describe('Directors that have taken in its present form.'),
+    inMaintenance: count()
+      .optional()
+      .describe('Directors that are in maintenance and take no new clients; nobody waits for them.'),
   })
     .optional()
     .describe('Real servers and directors of the VirtualService, counted.'),

@@ -23,13 +23,15 @@ export interface RealServerHealth {
 
 /** What the directors that serve report of health, by object. */
 export class FleetHealth {
-  /** Directors that serve and have reported. */
+  /** Directors that serve, take clients and have reported. */
   readonly directors: number;
   readonly #services = new Map<ObjectKey, ServiceHealth>();
   readonly #realServers = new Map<ObjectKey, RealServerHealth>();
 
   constructor(directors: readonly LiveDirector[]) {
-    const serving = directors.filter(({ isServing, through }) => isServing && through !== undefined);
+    const serving = directors.filter(
+      ({ isServing, isInMaintenance, through }) => isServing && !isInMaintenance && through !== undefined,
+    );
     this.directors = serving.length;
     for (const { name, troubledServices, troubledRealServers } of serving) {
       for (const [key, troubled] of troubledServices) this.#addService(key, name, troubled);

@@ -14,6 +14,8 @@ export interface LiveDirector {
   readonly name: string;
   /** False where the node is no director any more: it is not asked to serve, and may still hold addresses. */
   readonly isServing: boolean;
+  /** It takes no new clients, as people asked it to: nobody waits for it, and its view of health is nobody's trouble. */
+  readonly isInMaintenance: boolean;
   /** Resource versions up to which its kernel holds what the objects ask for; undefined: it has not reported yet. */
   readonly through: Readonly<Partial<Record<ProgrammedKind, string | undefined>>> | undefined;
   /** Virtual addresses that it still holds although no VirtualService claims them. */
@@ -64,11 +66,13 @@ type ReadDirector = Omit<LiveDirector, 'isServing'> & { readonly isRetired: bool
 function readDirector(director: DirectorResource): ReadDirector {
   const last = known.get(director);
   if (last !== undefined) return last;
-  const { programmedThrough, releasing, refused, counts, conditions, ...health } =
+  const { programmedThrough, releasing, refused, counts, conditions, maintenance, ...health } =
     readDirectorStatus(director);
   const read: ReadDirector = {
     name: director.metadata.name,
     isRetired: conditions.some(({ type, reason }) => type === 'Ready' && reason === 'Retired'),
+    // By what it says and not by the wish: until it says so, clients come to it.
+    isInMaintenance: maintenance !== undefined,
     through: programmedThrough?.virtualServices === undefined ? undefined : programmedThrough,
     releasing: new Set<string>(releasing),
     isReleasingCut: (counts?.releasing ?? 0) > releasing.length,

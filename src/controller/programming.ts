@@ -7,12 +7,16 @@ export interface Programming {
   readonly directors: number;
   /** Directors that have taken in its present form. */
   readonly programmed: number;
+  /** Directors that would serve it and are in maintenance, by name. They are not among `directors`. */
+  readonly inMaintenance: readonly string[];
   readonly verdict: ProgrammingVerdict;
 }
 
 export type ProgrammingVerdict =
   | { readonly kind: 'programmed' }
   | { readonly kind: 'noDirectors' }
+  /** All that there are. @property by name */
+  | { readonly kind: 'inMaintenance'; readonly directors: readonly string[] }
   /** @property directors that have not got there, by name */
   | { readonly kind: 'pending'; readonly directors: readonly string[] }
   | {
@@ -41,12 +45,15 @@ export interface ProgrammingQuestion {
 export class DirectorFleet {
   readonly #directors: readonly LiveDirector[];
   readonly #reported: readonly LiveDirector[];
+  readonly #inMaintenance: readonly string[];
   readonly #refusing: ReadonlySet<string>;
   /** What the slowest director has reached. */
   readonly #floors: Readonly<Record<ProgrammedKind, string | undefined>>;
 
   constructor(directors: readonly LiveDirector[]) {
-    this.#directors = directors.filter(({ isServing }) => isServing);
+    const serving = directors.filter(({ isServing }) => isServing);
+    this.#directors = serving.filter(({ isInMaintenance }) => !isInMaintenance);
+    this.#inMaintenance = serving.flatMap(({ name, isInMaintenance }) => (isInMaintenance ? [name] : []));
     this.#reported = this.#directors.filter(({ through }) => through !== undefined);
     this.#refusing = new Set(this.#directors.flatMap(({ refused }) => [...refused.keys()]));
     this.#floors = {
@@ -57,18 +64,28 @@ export class DirectorFleet {
     };
   }
 
-  ask({ object, needed, wasProgrammed }: ProgrammingQuestion): Programming {
+  ask(question: ProgrammingQuestion): Programming {
+    return { ...this.#askServing(question), inMaintenance: this.#inMaintenance };
+  }
+
+  #askServing({ object, needed, wasProgrammed }: ProgrammingQuestion): Answer {
     const hasAllReported = this.#reported.length === this.#directors.length;
     const asked = wasProgrammed || hasAllReported ? this.#reported : this.#directors;
     if (asked.length === 0) {
       return this.#directors.length === 0
-        ? { directors: 0, programmed: 0, verdict: { kind: 'noDirectors' } }
+        ? { directors: 0, programmed: 0, verdict: this.#describeAbsence() }
         : { directors: 0, programmed: 0, verdict: pending(this.#directors) };
     }
     if (needed === undefined) return { directors: asked.length, programmed: 0, verdict: pending(asked) };
     if (asked === this.#reported && !this.#refusing.has(object) && this.#isBelowFloor(needed))
       return { directors: asked.length, programmed: asked.length, verdict: programmed };
     return askEach(asked, object, needed);
+  }
+
+  #describeAbsence(): ProgrammingVerdict {
+    return this.#inMaintenance.length === 0
+      ? { kind: 'noDirectors' }
+      : { kind: 'inMaintenance', directors: this.#inMaintenance };
   }
 
   #isBelowFloor(needed: NeededVersions): boolean {
@@ -79,9 +96,11 @@ export class DirectorFleet {
   }
 }
 
+type Answer = Omit<Programming, 'inMaintenance'>;
+
 const programmed: ProgrammingVerdict = { kind: 'programmed' };
 
-function askEach(asked: readonly LiveDirector[], object: string, needed: NeededVersions): Programming {
+function askEach(asked: readonly LiveDirector[], object: string, needed: NeededVersions): Answer {
   const refusing = asked.find(({ refused }) => refused.has(object));
   const behind = asked.filter(
     (director) => !entriesOf(needed).every(([kind, version]) => hasProgrammed(director, kind, version)),

@@ -35,6 +35,7 @@ export function virtualServiceStatus(
       failing: health?.failing ?? 0,
       directors: programming.directors,
       programmed: programming.programmed,
+      inMaintenance: programming.inMaintenance.length,
     },
   });
 }
@@ -52,10 +53,7 @@ export function virtualServiceVerdicts(decision: VirtualServiceDecision): readon
   ];
   const obstacle = steps.find(({ status }) => status !== 'True');
   if (obstacle === undefined)
-    return [
-      { type: 'Ready', status: 'True', reason: 'Ready', message: 'Clients are served on every director.' },
-      ...steps,
-    ];
+    return [{ type: 'Ready', status: 'True', reason: 'Ready', message: describeServed(decision) }, ...steps];
   const { reason, message } = obstacle;
   const type = isStalled(decision) ? 'Stalled' : 'Reconciling';
   return [
@@ -63,6 +61,12 @@ export function virtualServiceVerdicts(decision: VirtualServiceDecision): readon
     ...steps,
     { type, status: 'True', reason, message },
   ];
+}
+
+function describeServed({ programming: { inMaintenance } }: VirtualServiceDecision): string {
+  return inMaintenance.length === 0
+    ? 'Clients are served on every director.'
+    : `Clients are served on every director that is not in maintenance, as is ${describeDirectors(inMaintenance)}.`;
 }
 
 /** Nothing gets better by waiting. */
@@ -118,6 +122,14 @@ function describeProgramming(verdict: ProgrammingVerdict): Omit<Verdict, 'type'>
         message:
           'No director is there to serve it: no Director object belongs to a node that exists and is ready. Label nodes ' +
           `with ${directorLabel} where directors are to run.`,
+      };
+    case 'inMaintenance':
+      return {
+        status: 'False',
+        reason: 'DirectorsInMaintenance',
+        message:
+          `Nobody takes new clients: ${describeDirectors(verdict.directors)}, all that there are, in maintenance. ` +
+          'Connections that are open go on. "lvs-operator undrain director NAME" puts one back.',
       };
     case 'pending':
       return {

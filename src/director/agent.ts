@@ -3,7 +3,7 @@ import type { DirectorConfiguration } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock, Logger } from '../base/index.ts';
 import type { PacketRules } from '../link/index.ts';
-import { computeChanges, isRepair } from '../plan/index.ts';
+import { computeChanges, isRepair, quiesceDirector } from '../plan/index.ts';
 import type {
   Change,
   ChangePlan,
@@ -13,7 +13,7 @@ import type {
   HeldRemoval,
   Refusal,
 } from '../plan/index.ts';
-import { applyChanges, formatChangeKey, logFailures } from './apply.ts';
+import { applyChanges, countByReason, formatChangeKey, logFailures } from './apply.ts';
 import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
 import { noHealth } from './director-health.ts';
@@ -24,8 +24,11 @@ import { ForeignHandsWatch } from './foreign-hands-watch.ts';
 import type { Host, HostState } from './host.ts';
 import type { DirectorMetrics } from './director-metrics.ts';
 import type { LastGoodStore } from './last-good.ts';
-import { isSameProperty } from './ledger.ts';
+import { isSameProperty, sameLedgerOr, sameOr } from './ledger.ts';
 import type { Ledger, LedgerStore } from './ledger.ts';
+import { logMaintenance, nextMaintenance } from './maintenance.ts';
+import type { Maintenance, MaintenanceProgress } from './maintenance.ts';
+import { MaintenanceWatch, tableForHealth } from './maintenance-watch.ts';
 import { massRemovalPolicy, noMassRemoval } from './mass-removal-policy.ts';
 import { RetryGate } from './retry-gate.ts';
 import { SchedulerCatalogue } from './scheduler-catalogue.ts';
@@ -63,6 +66,7 @@ export class DirectorAgent {
   readonly #schedulers: SchedulerCatalogue;
   readonly #foreignHands: ForeignHandsWatch;
   readonly #uplinks = new UplinkWatch();
+  readonly #maintenance: MaintenanceWatch;
   #ledger: Ledger;
   #held: HeldRemoval | undefined;
   #desired: DesiredState | undefined;
@@ -82,6 +86,7 @@ export class DirectorAgent {
         readonly view: DesiredView;
         readonly desired: DesiredState;
         readonly health: HealthState;
+        readonly maintenance: Maintenance | undefined;
         readonly hostVersion: number;
         /** Undefined: for good. */
         readonly untilMs: number | undefined;
@@ -108,6 +113,7 @@ export class DirectorAgent {
     this.#options = options;
     this.#schedulers = new SchedulerCatalogue(options.host);
     this.#foreignHands = new ForeignHandsWatch(options.host, options.logger);
+    this.#maintenance = new MaintenanceWatch(options.host);
     const { ledger, damage } = options.ledgerStore.read();
     this.#ledger = ledger;
     if (damage !== undefined) {
@@ -180,6 +186,11 @@ export class DirectorAgent {
     return this.#hasServedWhole;
   }
 
+  /** Undefined: it takes clients. */
+  get maintenance(): Maintenance | undefined {
+    return this.#ledger.maintenance;
+  }
+
   /** The goal of the last pass. */
   get desired(): DesiredState | undefined {
     return this.#desired;
@@ -212,6 +223,8 @@ export class DirectorAgent {
     const candidates = [this.#lastLookMs + configuration.driftCheckSeconds * 1000 - clock.monotonicMs()];
     for (const wakeAtMs of [this.#wakeAtMs, this.#healthWakeAtMs])
       if (wakeAtMs !== undefined) candidates.push(wakeAtMs - clock.wallMs());
+    const { recheckAtMs } = this.#maintenance;
+    if (recheckAtMs !== undefined) candidates.push(recheckAtMs - clock.monotonicMs());
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.wake(), Math.max(10, Math.min(...candidates)));
   }
@@ -244,15 +257,21 @@ export class DirectorAgent {
       isLook,
       drainingServices: mustCount ? this.#ledger.drains.map((drain) => drain.service) : [],
     });
-    const { desired, health } = this.#judge(this.#goal(view, host.state), host.state);
+    const nowMs = clock.wallMs();
+    const maintenance = nextMaintenance(view.cluster, this.#ledger.maintenance, nowMs);
+    const { desired, health } = this.#judge(this.#goal(view, host.state), host.state, maintenance);
+    const progress = this.#maintenance.look(maintenance, {
+      nowMs: startMs,
+      ledger: this.#ledger,
+      desired: this.#desired,
+    });
     host.observeSysctls(desired.sysctls, isLook);
-    if (this.#isQuiet({ view, desired, health, hasCounted: mustCount })) {
+    if (this.#isQuiet({ view, desired, health, maintenance, hasCounted: mustCount })) {
       if (this.#isLedgerBehind || ledgerStore.isMissing()) this.#writeLedger();
-      this.#tellView(view);
+      this.#tellView(view, progress);
       return false;
     }
 
-    const nowMs = clock.wallMs();
     const plan = computeChanges({
       desired,
       observed: host.state,
@@ -268,7 +287,7 @@ export class DirectorAgent {
       massRemoval: view.isAbsenceConfirmed ? noMassRemoval : massRemovalPolicy(configuration),
     });
     this.#reportHold(plan);
-    this.#record(plan);
+    this.#record(plan, maintenance);
     const { changes, wakeAtMs } = this.#foreignHands.select(plan.changes, nowMs);
     const result = await applyChanges(changes, {
       hands: host,
@@ -295,12 +314,13 @@ export class DirectorAgent {
       failures: this.#failures,
       foreignHands: this.#foreignHands.describe(),
       announcementProblem: host.announcementProblem,
+      maintenance: progress,
       locate: (object, path) => source.locate(object, path),
     };
     board.update(told);
     const hostVersion = told.host.version;
     this.#settled = isSettled
-      ? { view, desired, health, hostVersion, untilMs: this.#wakeAtMs, told }
+      ? { view, desired, health, maintenance, hostVersion, untilMs: this.#wakeAtMs, told }
       : undefined;
     return plan.isFollowedUp && result.applied.length > 0;
   }
@@ -358,6 +378,7 @@ export class DirectorAgent {
     readonly view: DesiredView;
     readonly desired: DesiredState;
     readonly health: HealthState;
+    readonly maintenance: Maintenance | undefined;
     readonly hasCounted: boolean;
   }): boolean {
     const last = this.#settled;
@@ -365,6 +386,7 @@ export class DirectorAgent {
       last !== undefined &&
       last.desired === round.desired &&
       last.health === round.health &&
+      last.maintenance === round.maintenance &&
       // Before the lists are complete nothing is removed.
       last.view.isComplete === round.view.isComplete &&
       last.hostVersion === this.#options.host.state.version &&
@@ -372,26 +394,32 @@ export class DirectorAgent {
     );
   }
 
-  /** A new view with the same goal: its problems and versions are news for the status, and for nothing else. */
-  #tellView(view: DesiredView): void {
+  /** A new view with the same goal, or fewer connections: news for the status, and for nothing else. */
+  #tellView(view: DesiredView, maintenance: MaintenanceProgress | undefined): void {
     const last = this.#settled;
-    if (last === undefined || last.view === view) return;
-    const told = { ...last.told, view, result: nothingApplied };
+    if (last === undefined || (last.view === view && last.told.maintenance === maintenance)) return;
+    const told = { ...last.told, view, maintenance, result: nothingApplied };
     this.#options.board.update(told);
     this.#settled = { ...last, view, told };
   }
 
-  /** The goal as the kernel should have it, now that some servers do not answer. */
-  #judge(wanted: DesiredState, state: HostState): { desired: DesiredState; health: HealthState } {
+  /** The goal as the kernel should have it, now that some servers do not answer, or clients are to go elsewhere. */
+  #judge(
+    wanted: DesiredState,
+    state: HostState,
+    maintenance: Maintenance | undefined,
+  ): { desired: DesiredState; health: HealthState } {
     const { health, clock } = this.#options;
-    if (health === undefined) return { desired: wanted, health: noHealth };
+    const quiesce = maintenance === undefined ? (desired: DesiredState) => desired : quiesceDirector;
+    if (health === undefined) return { desired: quiesce(wanted), health: noHealth };
+    const isMaintained = maintenance !== undefined || this.#ledger.maintenance !== undefined;
     const judged = health.judge(
       wanted,
-      state.table,
+      isMaintained ? tableForHealth(state.table, wanted, this.#ledger) : state.table,
       this.#uplinks.areAllDown(state.links, this.#facts?.facts.uplinks ?? []),
     );
     this.#healthWakeAtMs = judged.wakeInMs === undefined ? undefined : clock.wallMs() + judged.wakeInMs;
-    return judged;
+    return { desired: quiesce(judged.desired), health: judged.health };
   }
 
   #goal(view: DesiredView, state: HostState): DesiredState {
@@ -469,8 +497,9 @@ export class DirectorAgent {
   }
 
   /** What is owned goes to disk before the kernel is touched; if the disk refuses, service goes on and the board says so. */
-  #record(plan: ChangePlan): void {
+  #record(plan: ChangePlan, maintenance: Maintenance | undefined): void {
     const before = this.#ledger;
+    logMaintenance(before.maintenance, maintenance, this.#options.logger);
     const sysctlsBefore: Record<string, string> = { ...before.sysctlsBefore };
     let hasPacketRules = this.#ledger.hasPacketRules;
     for (const change of plan.changes) {
@@ -486,6 +515,7 @@ export class DirectorAgent {
       allocations: sameOr(this.#ledger.allocations, plan.allocations),
       sysctlsBefore: sameOr(this.#ledger.sysctlsBefore, sysctlsBefore),
       hasPacketRules,
+      maintenance,
     });
     if (this.#desiredFrom !== undefined && this.#desiredFrom.allocations !== this.#ledger.allocations) {
       this.#desiredFrom = { ...this.#desiredFrom, allocations: this.#ledger.allocations };
@@ -556,16 +586,6 @@ function countByKind(changes: readonly Change[]): ReadonlyMap<string, number> {
   return counts;
 }
 
-/** Keeps the old object when the new one says the same, so that identity comparisons stay meaningful. */
-function sameOr<T>(before: T, after: T): T {
-  return before === after || JSON.stringify(before) === JSON.stringify(after) ? before : after;
-}
-
-function sameLedgerOr(before: Ledger, after: Ledger): Ledger {
-  const names = Object.keys(after) as (keyof Ledger)[];
-  return names.every((name) => before[name] === after[name]) ? before : after;
-}
-
 function formatRefusal({ object, message }: Refusal): string {
   return `${formatObjectRef(object)} ${message}`;
 }
@@ -573,13 +593,4 @@ function formatRefusal({ object, message }: Refusal): string {
 function earlier(a: number | undefined, b: number | undefined): number | undefined {
   if (a === undefined) return b;
   return b === undefined ? a : Math.min(a, b);
-}
-
-function countByReason(result: ApplyResult): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const change of result.applied) {
-    const name = change.type === 'ipvs' ? change.reason : change.type;
-    counts[name] = (counts[name] ?? 0) + 1;
-  }
-  return counts;
 }

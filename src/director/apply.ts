@@ -104,6 +104,16 @@ export function logFailures(failures: readonly ChangeFailure[], logger: Logger):
   }
 }
 
+/** For the log. */
+export function countByReason(result: ApplyResult): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const change of result.applied) {
+    const name = change.type === 'ipvs' ? change.reason : change.type;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
 function selectOpen(
   changes: readonly Change[],
   gate: RetryGate,

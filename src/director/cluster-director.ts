@@ -17,6 +17,8 @@ import { computeDirectorReport, retiredReport } from './director-report.ts';
 import type { DirectorIdentity, DirectorReport, ReportInput } from './director-report.ts';
 import { KubeSource } from './kube-source.ts';
 import { LastGoodStore } from './last-good.ts';
+import { readLedgerOnly } from './ledger.ts';
+import { watchOwnDirector } from './own-director.ts';
 import { askForOwnNode } from './own-node.ts';
 import { openServing } from './serving.ts';
 import type { DirectorOptions, Serving } from './serving.ts';
@@ -81,8 +83,20 @@ export class ClusterDirector {
         this.#source.noteHealth();
       },
     });
+    const own = watchOwnDirector({
+      connection,
+      nodeName,
+      logger,
+      onHealth: (health) => {
+        advice.give(own.type, health);
+        this.#source.noteHealth();
+        this.#object.noteHealth(health);
+      },
+      wasThere: readLedgerOnly(options.stateDirectory).maintenance !== undefined,
+    });
     this.#source = new KubeSource({
       kinds: this.#kinds,
+      ownDirector: own,
       remembered,
       description: `cluster, as node ${nodeName}`,
       clock,
@@ -95,9 +109,10 @@ export class ClusterDirector {
       connection,
       nodeName,
       logger,
+      own,
       onWork: observeWork(options.metrics, directorQueue),
     });
-    provideWatchMetrics(options.metrics, { ...this.#kinds, ownDirector: this.#object.watched }, clock);
+    provideWatchMetrics(options.metrics, { ...this.#kinds, ownDirector: own }, clock);
     provideQueueMetrics(options.metrics, directorQueue, () => this.#object.queue);
     this.#kinds.nodes.store.subscribe((change) => {
       if (change.kind === 'listed' || ('key' in change && change.key === nodeName)) this.#watchLabel();

@@ -1,4 +1,4 @@
-import type { ConditionVerdict, ObjectRef } from '../api/index.ts';
+import type { ConditionVerdict, DirectorMaintenance, ObjectRef } from '../api/index.ts';
 import type { ClusterFacts, Resources } from '../plan/index.ts';
 import type { DirectorConditionType, ProblemStatus, SourceStatus } from './status.ts';
 
@@ -37,6 +37,16 @@ export interface DesiredView {
 export interface ClusterView {
   readonly facts: ClusterFacts;
   readonly versions: ObservedVersions;
+  /** Undefined: not read yet. */
+  readonly ownDirector: OwnDirector | undefined;
+}
+
+/** What people want of this director, by its object. */
+export interface OwnDirector {
+  /** Of the object that this was read from; undefined: there is no object yet. */
+  readonly generation: number | undefined;
+  /** Undefined: nothing of the kind. */
+  readonly maintenance: DirectorMaintenance | undefined;
 }
 
 /** By kind, the resource version up to which every change is in the view; undefined before the first list. */

@@ -5,6 +5,7 @@ import type { Endpoint, EndpointGuard, HealthCheck, ListenAddress } from '../end
 import { countersPage } from './counters-page.ts';
 import { provideDirectorMetrics } from './director-metrics.ts';
 import type { DirectorMetrics } from './director-metrics.ts';
+import { describeMaintenance } from './maintenance.ts';
 import type { Serving } from './serving.ts';
 
 /** What the endpoint of a director asks when somebody asks it. */
@@ -36,9 +37,19 @@ export function openDirectorEndpoint(options: DirectorEndpointOptions): Promise<
     liveness: () => [checkPasses(options)],
     readiness: () => [
       { name: 'first-pass', problem: isReady() ? undefined : 'no pass with the whole goal has ended yet' },
+      checkMaintenance(serving()),
     ],
     pages: [['/v1/counters', countersPage(nodeName, () => serving()?.readCounters())]],
   });
+}
+
+/** A router that asks sends new clients elsewhere. */
+function checkMaintenance(serving: Serving | undefined): HealthCheck {
+  const maintenance = serving?.maintenance;
+  return {
+    name: 'maintenance',
+    problem: maintenance === undefined ? undefined : describeMaintenance(maintenance),
+  };
 }
 
 /** A pass that fails is the kernel's trouble and told elsewhere; one that never ends is ours. */

@@ -1,26 +1,21 @@
-import { apiVersion, readDirectorStatus } from '../api/index.ts';
-import type { Condition } from '../api/index.ts';
+import { apiVersion } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Logger } from '../base/index.ts';
-import { directorType, watchKind } from '../cluster/index.ts';
+import { directorType } from '../cluster/index.ts';
 import type { ClusterConnection, WatchedKind } from '../cluster/index.ts';
 import { isKubeError, StatusWriter, WorkQueue } from '../kube/index.ts';
-import type { KubeObject, WorkQueueOptions, WorkResult } from '../kube/index.ts';
+import type { ReflectorHealth, WorkQueueOptions, WorkResult } from '../kube/index.ts';
 import { carryConditions } from './director-report.ts';
 import type { DirectorReport } from './director-report.ts';
+import type { StoredDirector } from './own-director.ts';
 
 export interface DirectorObjectOptions {
   readonly connection: ClusterConnection;
   readonly nodeName: string;
   readonly logger: Logger;
+  /** Followed from `start` to `stop`. */
+  readonly own: WatchedKind<StoredDirector>;
   readonly onWork?: WorkQueueOptions['onWork'];
-}
-
-/** With its metadata as the API server has it: a write builds on that. */
-interface StoredDirector {
-  readonly metadata: KubeObject['metadata'];
-  readonly status: unknown;
-  readonly conditions: readonly Condition[];
 }
 
 const leastIntervalMs = 1000;
@@ -41,21 +36,8 @@ export class DirectorObject {
 
   constructor(options: DirectorObjectOptions) {
     this.#options = options;
-    const { connection, nodeName, logger } = options;
-    this.#own = watchKind<StoredDirector>({
-      connection,
-      type: directorType,
-      fieldSelector: `metadata.name=${nodeName}`,
-      parse: ({ metadata, status }) => ({
-        metadata,
-        status,
-        conditions: readDirectorStatus({ status: fieldsOf(status) }).conditions,
-      }),
-      logger,
-      onHealth: ({ kind }) => {
-        if (kind === 'healthy') this.#ask();
-      },
-    });
+    const { connection, nodeName } = options;
+    this.#own = options.own;
     const { client, clock, timers, random } = connection;
     this.#writer = new StatusWriter({
       client,
@@ -79,10 +61,6 @@ export class DirectorObject {
     this.#own.store.subscribe(() => this.#ask());
   }
 
-  get watched(): Pick<WatchedKind<unknown>, 'store' | 'health' | 'counters'> {
-    return this.#own;
-  }
-
   get queue(): Pick<WorkQueue, 'size' | 'running' | 'added'> {
     return this.#queue;
   }
@@ -90,6 +68,11 @@ export class DirectorObject {
   start(): void {
     this.#own.start();
     this.#queue.start();
+  }
+
+  /** What could not be written may be written now. */
+  noteHealth({ kind }: ReflectorHealth): void {
+    if (kind === 'healthy') this.#ask();
   }
 
   /** What is to be said from now on. */
@@ -130,7 +113,7 @@ export class DirectorObject {
     }
     const { metadata, status } = stored;
     const { uid = '', resourceVersion = '' } = metadata;
-    const generation = typeof metadata['generation'] === 'number' ? metadata['generation'] : undefined;
+    const generation = report.observedGeneration ?? stored.own.generation;
     const conditions = carryConditions(stored.conditions, report.conditions, generation);
     const observed = generation === undefined ? {} : { observedGeneration: generation };
     const outcome = await this.#writer.write(
@@ -165,7 +148,3 @@ export class DirectorObject {
 
 /** The API server takes no longer ones. */
 const longestFieldManager = 128;
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-}

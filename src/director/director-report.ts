@@ -24,8 +24,8 @@ import type { BoardInput } from './status-parts.ts';
 import { formatTime } from './status.ts';
 import type { DirectorCondition } from './status.ts';
 
-/** What a director says of itself in its own object, but for what only the object itself can tell. */
-export type DirectorReport = Omit<DirectorObjectStatus, 'observedGeneration'>;
+/** What a director says of itself in its own object. Its generation is that of the spec that it went by. */
+export type DirectorReport = DirectorObjectStatus;
 
 export interface DirectorIdentity {
   readonly version: string;
@@ -55,13 +55,16 @@ export function computeDirectorReport(input: ReportInput): DirectorReport {
   const { desired, ledger } = round;
   const releasing = listReleasing(round);
   const refused = listRefused(round);
+  const observed = round.view.cluster?.ownDirector?.generation;
   return {
+    ...(observed === undefined ? {} : { observedGeneration: observed }),
     version: identity.version,
     nodeName: identity.nodeName,
     kernel: identity.kernel,
     schedulers: identity.schedulers,
     ...(identity.endpoint === undefined ? {} : { endpoint: identity.endpoint }),
     conditions,
+    ...describeProgress(round),
     programmedThrough: programmedThrough(input),
     releasing: releasing.slice(0, maxDirectorExceptions),
     drains: describeDrains(round),
@@ -79,6 +82,12 @@ export function computeDirectorReport(input: ReportInput): DirectorReport {
       refused: refused.length,
     },
   };
+}
+
+function describeProgress({ maintenance }: BoardInput): Pick<DirectorReport, 'maintenance'> {
+  if (maintenance === undefined) return {};
+  const { sinceMs, connections } = maintenance;
+  return { maintenance: { since: formatTime(sinceMs), ...connections } };
 }
 
 /** The worst services first: the list may not hold all. */

@@ -2,11 +2,13 @@ import { release } from 'node:os';
 import type { DirectorConfiguration } from '../api/index.ts';
 import { LvsError, isLvsError } from '../base/index.ts';
 import type { Logger } from '../base/index.ts';
+import { procServiceName } from '../ipvs/index.ts';
 import type {
   IpvsClient,
   IpvsOperation,
   ObservedRealServer,
   OperationOutcome,
+  ProcConnections,
   TrafficStats,
   VirtualServiceKey,
 } from '../ipvs/index.ts';
@@ -51,6 +53,8 @@ export interface HostOptions {
   readonly logger: Logger;
   /** Of /proc/net/ip_vs; undefined where it cannot be read. */
   readonly readTableFingerprint: () => string | undefined;
+  /** Of /proc/net/ip_vs, by `procServiceName`; undefined where it cannot be read. @default it cannot */
+  readonly readConnections?: () => ReadonlyMap<string, ProcConnections> | undefined;
 }
 
 /**
@@ -147,6 +151,27 @@ export class Host implements Hands {
 
   observeRealServerStats(service: VirtualServiceKey): ReadonlyMap<string, ObservedRealServer> {
     return this.#options.client.observeRealServers(service, { stats: true });
+  }
+
+  /** Connections of these services, as the kernel has them now. @param keys by `formatVirtualServiceKey` */
+  countConnections(keys: Iterable<string>): ProcConnections {
+    const counted = this.#options.readConnections?.();
+    if (counted === undefined) this.#table.refreshRealServers(keys);
+    let active = 0;
+    let inactive = 0;
+    for (const key of keys) {
+      const service = this.#table.table.get(key);
+      if (service === undefined) continue;
+      const counts =
+        counted === undefined
+          ? [...service.realServers.values()].map(({ connections }) => connections)
+          : [counted.get(procServiceName(service.key)) ?? { active: 0, inactive: 0 }];
+      for (const one of counts) {
+        active += one.active;
+        inactive += one.inactive;
+      }
+    }
+    return { active, inactive };
   }
 
   isSchedulerAvailable(name: string): boolean {

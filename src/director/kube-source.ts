@@ -11,13 +11,16 @@ import type { KindHealth } from './cluster-health.ts';
 import { clusterKindList } from './cluster-kinds.ts';
 import type { ClusterKinds } from './cluster-kinds.ts';
 import { describeClusterProblems } from './cluster-problems.ts';
-import type { DesiredSource, DesiredView } from './desired-source.ts';
+import type { DesiredSource, DesiredView, OwnDirector } from './desired-source.ts';
 import { KnownAddresses } from './known-addresses.ts';
 import type { LastGood } from './last-good.ts';
+import type { StoredDirector } from './own-director.ts';
 import { formatTime } from './status.ts';
 
 export interface KubeSourceOptions {
   readonly kinds: ClusterKinds;
+  /** The Director of this node alone; its spec is a wish, and its status is our own. */
+  readonly ownDirector: WatchedKind<StoredDirector>;
   /** What an earlier process served by; in force until the cluster was read. */
   readonly remembered: Pick<LastGood, 'resources' | 'cluster'>;
   /** `cluster, as node n1`. */
@@ -77,9 +80,12 @@ export class KubeSource implements DesiredSource {
     this.#told = this.#view;
     const { nodes, namespaces, serviceCidrs, apiServerSlices } = options.kinds;
     const ofFacts = new Set<unknown>([nodes, namespaces, serviceCidrs, apiServerSlices]);
-    this.#subscriptions = clusterKindList(options.kinds).map((kind) =>
-      kind.store.subscribe((change) => this.#note(change, ofFacts.has(kind))),
-    );
+    this.#subscriptions = [
+      ...clusterKindList(options.kinds).map((kind) =>
+        kind.store.subscribe((change) => this.#note(change, ofFacts.has(kind))),
+      ),
+      options.ownDirector.store.subscribe(() => this.#noteOwn()),
+    ];
   }
 
   current(): DesiredView {
@@ -149,6 +155,20 @@ export class KubeSource implements DesiredSource {
     this.#touch(isEcho ? echoMs : burstMs);
   }
 
+  /** Most of what happens to it is our own status coming back. */
+  #noteOwn(): void {
+    const { cluster } = this.#view;
+    if (cluster === undefined || !isEqualJson(cluster.ownDirector, this.#readOwn())) this.#touch();
+  }
+
+  /** Undefined: not read yet. */
+  #readOwn(): OwnDirector | undefined {
+    const { store } = this.#options.ownDirector;
+    if (store.state.kind !== 'synced') return undefined;
+    const [stored] = store.values();
+    return stored?.own ?? noOwnDirector;
+  }
+
   #touch(delayMs = burstMs): void {
     const { clock, timers } = this.#options;
     this.#isStale = true;
@@ -198,6 +218,7 @@ export class KubeSource implements DesiredSource {
               addressPools: addressPools.store.observedVersion,
             }
           : {},
+        ownDirector: this.#readOwn(),
       },
     };
   }
@@ -257,13 +278,16 @@ export class KubeSource implements DesiredSource {
   }
 
   #kindHealths(): readonly KindHealth[] {
-    return clusterKindList(this.#options.kinds).map((kind) => ({
+    const { kinds, ownDirector } = this.#options;
+    return [...clusterKindList(kinds), ownDirector].map((kind) => ({
       type: kind.type,
       health: kind.health,
       isSynced: isSynced(kind),
     }));
   }
 }
+
+const noOwnDirector: OwnDirector = { generation: undefined, maintenance: undefined };
 
 const noFacts: ClusterFacts = { nodeAddresses: [], podCidrs: [], serviceCidrs: [], apiServerAddresses: [] };
 
@@ -283,6 +307,7 @@ function isSameView(a: DesiredView, b: DesiredView): boolean {
     a.resources === b.resources &&
     a.cluster?.facts === b.cluster?.facts &&
     isEqualJson(a.cluster?.versions, b.cluster?.versions) &&
+    isEqualJson(a.cluster?.ownDirector, b.cluster?.ownDirector) &&
     isEqualJson(a.condition, b.condition) &&
     isEqualJson(a.problems, b.problems) &&
     isEqualJson(a.status, b.status)

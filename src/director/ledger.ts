@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { LvsError } from '../base/index.ts';
 import type { VipBinding } from '../link/pure.ts';
 import type { Allocations, DrainRecord } from '../plan/index.ts';
+import type { Maintenance } from './maintenance.ts';
 
 /**
  * The ledger: what this director owns on this host. It is written before the kernel is touched, so that a crash
@@ -31,6 +32,8 @@ export interface Ledger {
   readonly sysctlsBefore: Readonly<Record<string, string>>;
   /** True once our netfilter chains may exist. */
   readonly hasPacketRules: boolean;
+  /** Undefined: it takes clients. */
+  readonly maintenance: Maintenance | undefined;
 }
 
 export const emptyLedger: Ledger = {
@@ -40,6 +43,7 @@ export const emptyLedger: Ledger = {
   allocations: { addresses: {}, marks: {}, portOwners: {} },
   sysctlsBefore: {},
   hasPacketRules: false,
+  maintenance: undefined,
 };
 
 /** Raised when a field changes its meaning. Additions do not raise it: unknown fields are ignored. */
@@ -59,6 +63,17 @@ const soonMs = 100;
 export function isSameProperty(a: Ledger, b: Ledger): boolean {
   const names = Object.keys(b) as (keyof Ledger)[];
   return names.every((name) => name === 'drains' || a[name] === b[name]);
+}
+
+/** Keeps the old object when the new one says the same, so that identity comparisons stay meaningful. */
+export function sameOr<T>(before: T, after: T): T {
+  return before === after || JSON.stringify(before) === JSON.stringify(after) ? before : after;
+}
+
+/** The ledger before, when the new one holds the same objects. */
+export function sameLedgerOr(before: Ledger, after: Ledger): Ledger {
+  const names = Object.keys(after) as (keyof Ledger)[];
+  return names.every((name) => before[name] === after[name]) ? before : after;
 }
 
 /** Keeps one ledger file in a state directory. Not safe for two processes: `acquireDirectorLock` sees to that. */

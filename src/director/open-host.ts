@@ -1,6 +1,6 @@
 import type { DirectorConfiguration } from '../api/index.ts';
 import type { Logger } from '../base/index.ts';
-import { IpvsClient, ipvsTableFingerprint } from '../ipvs/index.ts';
+import { IpvsClient, ipvsTableFingerprint, readProcConnections } from '../ipvs/index.ts';
 import { openLink } from '../link/index.ts';
 import { loadLibc } from '../netlink/index.ts';
 import type { Libc } from '../netlink/index.ts';
@@ -40,6 +40,10 @@ export function openHost(options: OpenHostOptions): Host {
       readTableFingerprint: () => {
         const text = procTable.read();
         return text === undefined ? undefined : ipvsTableFingerprint(text);
+      },
+      readConnections: () => {
+        const text = procTable.read();
+        return text === undefined ? undefined : readProcConnections(text);
       },
     });
   } catch (error) {

@@ -7,7 +7,13 @@ import type { ConnectClusterOptions } from '../cluster/index.ts';
 import { openManifestFolder } from '../manifests/index.ts';
 import { firstVerdict } from '../health/index.ts';
 import type { IpvsTable } from '../ipvs/index.ts';
-import { computeChanges, describeChecks, formatPlan, listCheckedServers } from '../plan/index.ts';
+import {
+  computeChanges,
+  describeChecks,
+  formatPlan,
+  listCheckedServers,
+  quiesceDirector,
+} from '../plan/index.ts';
 import type { DesiredState } from '../plan/index.ts';
 import { DirectorHealth, knownVerdicts } from './director-health.ts';
 import { clusterKindList, watchClusterKinds } from './cluster-kinds.ts';
@@ -17,9 +23,12 @@ import { computeFirstGoal } from './first-goal.ts';
 import { KubeSource } from './kube-source.ts';
 import { LastGoodStore } from './last-good.ts';
 import { readLedgerOnly } from './ledger.ts';
+import { nextMaintenance } from './maintenance.ts';
+import { tableForHealth } from './maintenance-watch.ts';
 import { ManifestSource } from './manifest-source.ts';
 import { massRemovalPolicy, noMassRemoval } from './mass-removal-policy.ts';
 import { openHost } from './open-host.ts';
+import { watchOwnDirector } from './own-director.ts';
 import { SchedulerCatalogue } from './scheduler-catalogue.ts';
 import type { ProblemStatus } from './status.ts';
 
@@ -78,8 +87,16 @@ export async function previewCluster(
   const lastGood = new LastGoodStore(options.stateDirectory, logger);
   const remembered = lastGood.load();
   const kinds = watchClusterKinds({ connection, logger, remembered, onHealth: () => {} });
+  const ownDirector = watchOwnDirector({
+    connection,
+    nodeName,
+    logger,
+    onHealth: () => {},
+    wasThere: false,
+  });
   const source = new KubeSource({
     kinds,
+    ownDirector,
     remembered,
     description: `cluster, as node ${nodeName}`,
     clock,
@@ -88,7 +105,8 @@ export async function previewCluster(
   });
   const address = await connection.serverAddress();
   source.setServerAddresses(address === undefined ? [] : [address]);
-  for (const kind of clusterKindList(kinds)) kind.start();
+  const watched = [...clusterKindList(kinds), ownDirector];
+  for (const kind of watched) kind.start();
   try {
     await source.whenComplete(clusterPatienceMs);
     const { isComplete, condition } = source.current();
@@ -96,7 +114,7 @@ export async function previewCluster(
     return previewChanges(source, lastGood, options);
   } finally {
     source.close();
-    await Promise.all(clusterKindList(kinds).map((kind) => kind.stop()));
+    await Promise.all(watched.map((kind) => kind.stop()));
     await connection.close();
   }
 }
@@ -121,10 +139,15 @@ function previewChanges(source: DesiredSource, lastGood: LastGoodStore, options:
       cluster: view.cluster?.facts,
     });
     const desired = computeFirstGoal({ ...view.resources, facts, allocations: ledger.allocations }, lastGood);
-    const healthy = judgeByKernel(desired, host.state.table, clock);
+    const maintenance = nextMaintenance(view.cluster, ledger.maintenance, clock.wallMs());
+    const table =
+      maintenance === undefined && ledger.maintenance === undefined
+        ? host.state.table
+        : tableForHealth(host.state.table, desired, ledger);
+    const healthy = judgeByKernel(desired, table, clock);
     host.observeSysctls(desired.sysctls, true);
     const plan = computeChanges({
-      desired: healthy,
+      desired: maintenance === undefined ? healthy : quiesceDirector(healthy),
       observed: host.state,
       ownedServices: new Set(ledger.services),
       ownedVips: ledger.vips,

@@ -13,6 +13,7 @@ import type { HealthNumbers } from './director-health.ts';
 import type { DirectorMetrics } from './director-metrics.ts';
 import type { HostCounters, KernelFacts } from './host.ts';
 import type { LastGoodStore } from './last-good.ts';
+import type { Maintenance } from './maintenance.ts';
 import { LedgerStore } from './ledger.ts';
 import { openHost } from './open-host.ts';
 import { listReportTargets } from './report-targets.ts';
@@ -71,6 +72,8 @@ export interface Serving {
   readonly lastPassMs: number | undefined;
   /** Whether a pass ever ended well that knew the whole goal. */
   readonly hasServedWhole: boolean;
+  /** Undefined: it takes clients. */
+  readonly maintenance: Maintenance | undefined;
   /** What the last round found, and what was asked of the kernel so far. */
   snapshot(): ServingSnapshot;
   /** Probes, verdicts and the prober, now. */
@@ -136,6 +139,9 @@ export function openServing(options: ServingOptions): Serving {
       },
       get hasServedWhole() {
         return agent.hasServedWhole;
+      },
+      get maintenance() {
+        return agent.maintenance;
       },
       snapshot: () => ({ ...board.current, host: host.counters, ledgerWrites: ledgerStore.writes }),
       readHealth: () => health.numbers(),

@@ -8,6 +8,8 @@ import { describeTrouble, isWorse } from './health-words.ts';
 import type { ChangeFailure } from './apply.ts';
 import type { HostState, KernelFacts } from './host.ts';
 import type { Ledger } from './ledger.ts';
+import { describeConnections, describeMaintenance, isDrained } from './maintenance.ts';
+import type { MaintenanceProgress } from './maintenance.ts';
 import {
   collectProblems,
   countRealServers,
@@ -172,7 +174,16 @@ export class StatusBoard {
     const { answersForObjects = true } = this.#options;
     const areObjectsServed = !answersForObjects || (errors === 0 && refused === 0);
     const isReady = failed.length === 0 && areObjectsServed && view.isComplete && held === undefined;
-    if (isReady) this.#set('Ready', 'True', 'Serving', 'Everything is served.');
+    this.#setDrained(input.maintenance);
+    if (input.maintenance !== undefined) {
+      this.#set(
+        'Ready',
+        'False',
+        'Maintenance',
+        `${describeMaintenance(input.maintenance)} New clients are refused here, and what is open goes on. ` +
+          '"lvs-operator undrain director" ends it.',
+      );
+    } else if (isReady) this.#set('Ready', 'True', 'Serving', 'Everything is served.');
     else
       this.#set(
         'Ready',
@@ -180,6 +191,16 @@ export class StatusBoard {
         'Incomplete',
         'Something is not served; the other conditions and the problems say what.',
       );
+  }
+
+  #setDrained(maintenance: MaintenanceProgress | undefined): void {
+    if (maintenance === undefined) {
+      this.#conditions = this.#conditions.filter(({ type }) => type !== 'Drained');
+    } else if (!maintenance.isQuiesced) {
+      this.#set('Drained', 'False', 'Quiescing', 'Not every real server has weight 0 yet.');
+    } else if (isDrained(maintenance)) {
+      this.#set('Drained', 'True', 'NoConnections', 'No connection is left.');
+    } else this.#set('Drained', 'False', 'ConnectionsLeft', describeConnections(maintenance.connections));
   }
 
   #setHealth(input: BoardInput): void {
@@ -215,6 +236,7 @@ export class StatusBoard {
     const listed = view.resources.virtualServices.slice(0, listCap);
     const byOwner = gatherOwnedParts(input, listed);
     const nowMs = this.#options.clock.wallMs();
+    const isInMaintenance = input.maintenance !== undefined;
     return {
       version: this.#options.version,
       pid: this.#options.pid,
@@ -223,7 +245,7 @@ export class StatusBoard {
       kernel: this.#options.kernel,
       conditions: this.#conditions,
       source: view.status,
-      virtualServices: listed.map((resource) => describeVirtualService(resource, byOwner)),
+      virtualServices: listed.map((resource) => describeVirtualService(resource, byOwner, isInMaintenance)),
       drains: describeDrains(input),
       failing: describeFailing(input),
       problems: problems.slice(0, listCap),
@@ -314,16 +336,22 @@ function gatherOwnedParts(
   return byOwner;
 }
 
+const inMaintenance = {
+  reason: 'Maintenance',
+  message: 'This director is in maintenance and takes no new clients.',
+};
+
 function describeVirtualService(
   resource: VirtualServiceResource,
   byOwner: ReadonlyMap<string, OwnedParts>,
+  isInMaintenance: boolean,
 ): VirtualServiceStatus {
   const object: ObjectRef = objectRefOf(resource);
   const parts = byOwner.get(formatObjectRef(object));
   const serving = parts?.serving ?? 0;
   const { reason, message } =
     parts?.problem ??
-    describeTrouble(parts?.trouble) ??
+    (isInMaintenance ? inMaintenance : describeTrouble(parts?.trouble)) ??
     (serving === 0
       ? { reason: 'NoRealServers', message: 'No real server takes new connections.' }
       : { reason: 'Serving', message: '' });

@@ -8,6 +8,7 @@ import type { DesiredSource, DesiredView } from './desired-source.ts';
 import type { HealthState } from './director-health.ts';
 import type { HostState } from './host.ts';
 import type { Ledger } from './ledger.ts';
+import type { MaintenanceProgress } from './maintenance.ts';
 import { formatTime, listCap } from './status.ts';
 import type { DrainStatus, FailingStatus, ProblemStatus } from './status.ts';
 
@@ -24,6 +25,8 @@ export interface BoardInput {
   /** Undefined: nobody else changes what is ours. */
   readonly foreignHands: string | undefined;
   readonly announcementProblem: LvsError | undefined;
+  /** Undefined: it takes clients. */
+  readonly maintenance: MaintenanceProgress | undefined;
   readonly locate: DesiredSource['locate'];
 }
 

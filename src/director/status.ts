@@ -29,6 +29,8 @@ export interface DirectorStatus {
 export type DirectorConditionType =
   /** Everything that could be served is served. */
   | 'Ready'
+  /** In maintenance, no connection is left; there only while it is in maintenance. */
+  | 'Drained'
   /** The last pass left the kernel equal to the goal. */
   | 'Programmed'
   /** The manifests were read completely. */

@@ -42,4 +42,5 @@ export type {
   VirtualServiceConfig,
   VirtualServiceKey,
 } from './pure.ts';
-export { ipvsTableFingerprint } from './pure.ts';
+export { ipvsTableFingerprint, procServiceName, readProcConnections } from './pure.ts';
+export type { ProcConnections } from './pure.ts';

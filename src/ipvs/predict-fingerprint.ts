@@ -1,5 +1,4 @@
-import { ipToBytes } from '../base/index.ts';
-import type { IpAddress } from '../base/index.ts';
+import { procAddress, procHex, procServiceName } from './proc-names.ts';
 import { TableSum, hashLine, seedOfRealServers } from './proc-table.ts';
 import type { LineHash } from './proc-table.ts';
 import { serviceFlags } from './service-flags.ts';
@@ -64,13 +63,12 @@ function forEachLine(
 function formatService({ key, config }: Service): string {
   if ((config.flags & serviceFlags.PERSISTENT) !== 0) return 'unknown';
   const onePacket = (config.flags & serviceFlags.ONEPACKET) === 0 ? '' : 'ops';
-  if (key.kind === 'mark') return `FWM${hex(key.mark, 8)}${config.scheduler}${onePacket}`;
-  const shown = key.vip.includes(':') ? '' : onePacket;
-  return `${key.protocol}${formatAddress(key.vip)}:${hex(key.port, 4)}${config.scheduler}${shown}`;
+  const shown = key.kind === 'address' && key.vip.includes(':') ? '' : onePacket;
+  return `${procServiceName(key)}${config.scheduler}${shown}`;
 }
 
 function formatRealServer({ key, config }: RealServer): string {
-  return `->${formatAddress(key.rip)}:${hex(key.port, 4)}${methodNames[config.forwarding]}${config.weight}`;
+  return `->${procAddress(key.rip)}:${procHex(key.port, 4)}${methodNames[config.forwarding]}${config.weight}`;
 }
 
 /** ip_vs_fwd_name (ip_vs_ctl.c); what has no name of its own is shown as NAT. */
@@ -81,14 +79,3 @@ const methodNames: Readonly<Record<RealServer['config']['forwarding'], string>> 
   LOCAL: 'Local',
   BYPASS: 'Masq',
 };
-
-/** `%08X` for IPv4; `%pI6` for IPv6: all eight groups, in small letters. */
-function formatAddress(ip: IpAddress): string {
-  const bytes = Buffer.from(ipToBytes(ip));
-  if (bytes.length === 4) return bytes.toString('hex').toUpperCase();
-  return `[${bytes.toString('hex').replaceAll(/(.{4})(?=.)/g, '$1:')}]`;
-}
-
-function hex(value: number, digits: number): string {
-  return value.toString(16).toUpperCase().padStart(digits, '0');
-}

@@ -103,7 +103,7 @@ export class TableSum {
 
 const newlineByte = 0x0a;
 const space = 0x20;
-const headingLines = 3;
+export const headingLines = 3;
 
 function skipHeading(text: Uint8Array): number {
   let start = 0;

@@ -41,3 +41,6 @@ export type {
 export { predictTableFingerprint } from './predict-fingerprint.ts';
 export type { TableChange } from './predict-fingerprint.ts';
 export { ipvsTableFingerprint } from './proc-table.ts';
+export { readProcConnections } from './proc-connections.ts';
+export type { ProcConnections } from './proc-connections.ts';
+export { procServiceName } from './proc-names.ts';

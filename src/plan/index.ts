@@ -38,6 +38,7 @@ export type {
 export { describeChecks, isSameChecks, listCheckedServers } from './health-checks.ts';
 export type { CheckedServer } from './health-checks.ts';
 export type { HealthMemory, HealthPolicy, HealthView, ServerHealth, ServiceHealth } from './health-types.ts';
+export { quiesceDirector, tableBesideMaintenance } from './maintenance.ts';
 export { formatEntry } from './absence.ts';
 export { defaultDrainSettings } from './drain.ts';
 export { isOwnedService } from './ownership.ts';

@@ -308,9 +308,13 @@ function deleteReason(end: DrainEnd): ChangeReason {
   return end === 'Drained' ? 'Drained' : 'DrainDeadline';
 }
 
-/** Whether the kernel should have a real server in the long run; the others drain if they are there. */
+/**
+ * Whether the kernel should have a real server in the long run; the others drain if they are there. dh has nobody take
+ * over from a server at weight 0, which is what a maintenance wants and nobody else.
+ */
 function isProgrammed(server: DesiredRealServer, { config }: DesiredVirtualService): boolean {
-  return !server.isDrained && (config.scheduler !== 'dh' || server.config.weight > 0);
+  const isServed = server.config.weight > 0 || server.isInMaintenance === true;
+  return !server.isDrained && (config.scheduler !== 'dh' || isServed);
 }
 
 interface ServiceConfigInput {

@@ -149,6 +149,8 @@ export interface DesiredRealServer {
   readonly check: ServerCheck | undefined;
   /** It serves only while the others do not, see `ServiceHealth`; until then it is drained. */
   readonly isSorry: boolean;
+  /** It takes clients but for the maintenance of this director, so it stays, at weight 0 (`quiesceDirector`). */
+  readonly isInMaintenance?: true;
   readonly owner: ObjectRef;
 }
 

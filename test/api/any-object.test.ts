@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parseResource, schedulerFlagNames, schedulerNames } from '../../src/api/index.ts';
 import { admit } from './api-server.ts';
-import { addressPool, realServer, realServerSlice, virtualService } from './objects.ts';
+import { addressPool, director, realServer, realServerSlice, virtualService } from './objects.ts';
 
 describe('any object of the right shape', () => {
   // Most fields are absent, so that an object has a chance to be right.
@@ -145,8 +145,18 @@ describe('any object of the right shape', () => {
     })
     .map((spec) => realServerSlice(spec));
 
-  // A Director has no field that could be right or wrong.
-  const kinds = { virtualServices, realServers, slices, addressPools };
+  const directors = fc
+    .record({
+      maintenance: optional(
+        fc.record({
+          drain: optional(oneOf<unknown>(true, false, 'yes')),
+          reason: optional(oneOf('new disks', 'Neue Möbel', '', ' a', 'a\tb', 'a '.repeat(200))),
+        }),
+      ),
+    })
+    .map((spec) => director(spec));
+
+  const kinds = { virtualServices, realServers, slices, addressPools, directors };
   for (const [kind, objects] of Object.entries(kinds)) {
     it(`is judged alike: ${kind}`, () => {
       const seen = { accepted: 0, refused: 0 };

@@ -152,9 +152,35 @@ export const clusterRefusals: readonly RefusalRow[] = [
   ],
   // Director
   [
-    'a wish at a Director',
+    'maintenance without saying whether',
     director({ maintenance: {} }),
-    'UnknownField: spec.maintenance is not a field here; no field is',
+    'MissingField: spec.maintenance.drain is required: true or false',
+  ],
+  [
+    'a maintenance that is a word',
+    director({ maintenance: { drain: 'yes' } }),
+    'InvalidValue: spec.maintenance.drain must be true or false, not "yes" (in YAML 1.2 only true is true)',
+  ],
+  [
+    'a reason of two lines',
+    director({ maintenance: { drain: true, reason: 'new\ndisks' } }),
+    'InvalidValue: spec.maintenance.reason must be a line of text without spaces at its ends, not "new\ndisks"',
+  ],
+  [
+    'a reason of nothing but a space',
+    director({ maintenance: { drain: true, reason: ' ' } }),
+    'InvalidValue: spec.maintenance.reason must be a line of text without spaces at its ends, not " "',
+  ],
+  [
+    'a reason that nobody would read',
+    director({ maintenance: { drain: false, reason: 'new disks' } }),
+    'ReasonWithoutDrain: spec.maintenance.reason says why a director drains, and this one does not; remove it or ' +
+      'set drain: true',
+  ],
+  [
+    'a Director that is to do what it does',
+    director({ addresses: ['192.0.2.1'] }),
+    'UnknownField: spec.addresses is not a field here; known fields are maintenance',
   ],
   [
     'a namespace on a Director',

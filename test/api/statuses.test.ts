@@ -58,6 +58,7 @@ const poolStatus: AddressPoolStatus = {
 const directorStatus: DirectorStatus = {
   version: '0.1.0',
   nodeName: 'node-a',
+  maintenance: { since: time, active: 2, inactive: 1 },
   kernel: { release: '6.1.0-31-amd64', ipvsVersion: '1.2.1', connectionTableSize: 4096 },
   schedulers: ['rr', 'wlc'],
   conditions: [],

@@ -47,6 +47,7 @@ onEveryServer(
       await account('controller', controllerAccount.namespace, controllerAccount.name);
       await account('director a', directorAccount.namespace, directorAccount.name, node('a'));
       await account('director b', directorAccount.namespace, directorAccount.name, node('b'));
+      await account('director c', directorAccount.namespace, directorAccount.name, node('c'));
       await account('director without a node', directorAccount.namespace, directorAccount.name);
       await account('tenant', server.namespace, 'tenant');
       await account('wide', server.namespace, 'wide');
@@ -61,6 +62,11 @@ onEveryServer(
         namespace,
       });
       const wide = server.clusterName('wide');
+      // More than the chart grants: what is refused to a director then is refused by the policy.
+      const patching = server.clusterName('patching');
+      const directors = [
+        { apiGroups: ['networking.lvs-operator.io'], resources: ['directors'], verbs: ['patch'] },
+      ];
       for (const [path, body] of [
         [`namespaces/${server.namespace}/roles`, { metadata: { name: 'all' }, rules: everything }],
         [
@@ -74,6 +80,15 @@ onEveryServer(
             metadata: { name: wide },
             roleRef: roleRef('ClusterRole', wide),
             subjects: [subject('wide'), subject('generic-garbage-collector', 'kube-system')],
+          },
+        ],
+        ['clusterroles', { metadata: { name: patching }, rules: directors }],
+        [
+          'clusterrolebindings',
+          {
+            metadata: { name: patching },
+            roleRef: roleRef('ClusterRole', patching),
+            subjects: [subject(directorAccount.name, directorAccount.namespace)],
           },
         ],
       ] as const) {
@@ -133,6 +148,17 @@ onEveryServer(
       (who) =>
         ask(who, 'POST', `${crdBase}/directors?dryRun=All`, director(name));
     const directorStatus = (name: string): Act => patchStatus(`${crdBase}/directors/${node(name)}`);
+    const patchDirector =
+      (name: string, patch: object): Act =>
+      (who) =>
+        ask(who, 'PATCH', `${crdBase}/directors/${node(name)}?dryRun=All`, patch, 'merge');
+    const maintain = (name: string): Act => patchDirector(name, { spec: { maintenance: { drain: true } } });
+    const maintainAtOnce: Act = (who) =>
+      ask(who, 'POST', `${crdBase}/directors?dryRun=All`, {
+        ...director('c'),
+        spec: { maintenance: { drain: true } },
+      });
+    const label = (name: string): Act => patchDirector(name, { metadata: { labels: { seen: 'yes' } } });
     const isThere = 'already exists';
     const byController = /are written by the controller of lvs-operator only/;
 
@@ -151,6 +177,7 @@ onEveryServer(
       ['administrator', 'writes the status of a VirtualService', virtualServiceStatus],
       ['administrator', 'creates a Director', createDirector('c')],
       ['administrator', 'writes the status of a Director', directorStatus('a')],
+      ['administrator', 'takes a director out for maintenance', maintain('a')],
       ['tenant', 'creates a slice', createSlice, byController],
       ['tenant', 'applies a slice', applySlice, byController],
       ['tenant', 'patches a slice', patchSlice, byController],
@@ -178,8 +205,10 @@ onEveryServer(
         'wide',
         'creates a Director',
         createDirector('c'),
-        /a Director is written by the director on its node only/,
+        /a Director and its status are written by the director on its node only/,
       ],
+      ['wide', 'takes a director out for maintenance', maintain('a')],
+      ['tenant', 'takes a director out for maintenance', maintain('a'), /cannot patch resource "directors"/],
       ['wide', 'writes the status of a Director', directorStatus('a'), /on its node only/],
       ['garbage collector', 'deletes a slice', deleteSlice],
       ['garbage collector', 'takes the owner of a slice away', disown],
@@ -194,6 +223,21 @@ onEveryServer(
       ],
       ['director a', 'writes the status of its own Director', directorStatus('a')],
       ['director a', 'writes the status of another Director', directorStatus('b'), /and not .*-b/],
+      [
+        'director a',
+        'takes itself out for maintenance',
+        maintain('a'),
+        /is written by people, and not by a director/,
+      ],
+      ['director c', 'creates its own Director', createDirector('c')],
+      [
+        'director c',
+        'begins its life in maintenance',
+        maintainAtOnce,
+        /is written by people, and not by a director/,
+      ],
+      ['director a', 'takes another director out for maintenance', maintain('b'), /is written by people/],
+      ['director a', 'puts a label on its own Director', label('a')],
       ['director b', 'writes the status of its own Director', directorStatus('b')],
       ['director b', 'writes the status of another Director', directorStatus('a'), /and not .*-a/],
       ['director a', 'creates a slice', createSlice, /cannot create resource "realserverslices"/],

@@ -12,6 +12,7 @@ import type { ClusterConnection } from '../../src/cluster/index.ts';
 import { CheckReferences } from '../../src/director/check-references.ts';
 import { clusterKindList, watchClusterKinds } from '../../src/director/cluster-kinds.ts';
 import { DirectorObject } from '../../src/director/director-object.ts';
+import { watchOwnDirector } from '../../src/director/own-director.ts';
 import { withdrawDirectors } from '../../src/controller/index.ts';
 import { retiredReport } from '../../src/director/director-report.ts';
 import { askForOwnNode } from '../../src/director/own-node.ts';
@@ -166,7 +167,8 @@ onEveryServer(
       );
       assert.equal(await askForOwnNode(connection, nodeName, 10_000), 'Director');
       await rig.remove(directorType, nodeName);
-      const own = new DirectorObject({ connection, nodeName, logger });
+      const watched = watchOwnDirector({ connection, nodeName, logger, onHealth: () => {}, wasThere: false });
+      const own = new DirectorObject({ connection, nodeName, logger, own: watched });
       const kernel = { release: '6.1', ipvsVersion: '1.2.1', connectionTableSize: 4096 };
       const identity = { version: '0.0.0', nodeName, kernel, schedulers: ['wlc'], endpoint: undefined };
       own.start();

@@ -95,7 +95,7 @@ describe('health, as the directors of a cluster see it', () => {
     grant: undefined,
     warnings: [],
     endpoints: { realServers: 4, serving: 4, draining: 0 },
-    programming: { directors: 1, programmed: 1, verdict: { kind: 'programmed' as const } },
+    programming: { inMaintenance: [], directors: 1, programmed: 1, verdict: { kind: 'programmed' as const } },
     health: key === undefined ? undefined : fleet.serviceOf(key),
   });
   const available = (key: string | undefined) =>

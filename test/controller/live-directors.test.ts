@@ -79,6 +79,7 @@ describe('directors', () => {
     assert.deepEqual(fleet.ask({ ...question, needed }), {
       directors: 1,
       programmed: 1,
+      inMaintenance: [],
       verdict: { kind: 'programmed' },
     });
     assert.deepEqual(fleet.ask({ ...question, needed: { virtualServices: '100' } }).verdict, {
@@ -87,6 +88,30 @@ describe('directors', () => {
     });
     const other = liveDirectors([director('left', { nodeName: 'left', ...through })], nodes);
     assert.equal(new DirectorFleet(other).ask({ ...question, needed }).verdict.kind, 'noDirectors');
+  });
+
+  it('are waited for only where they take clients', () => {
+    const maintenance = { since: '2026-01-01T00:00:00Z', active: 3, inactive: 0 };
+    const fleetOf = (...of: readonly ReturnType<typeof director>[]) =>
+      new DirectorFleet(liveDirectors(of, new Map([node('a', labelled), node('b', labelled)])));
+    // Somebody works on it: it has not taken in what the other has, and refuses what the other serves.
+    const refused = [{ object: 'VirtualService shop/web', reason: 'Refused', message: 'No.' }];
+    const away = director('a', { nodeName: 'a', ...through, maintenance, refused });
+    const there = director('b', { nodeName: 'b', programmedThrough: { virtualServices: '100' } });
+    const question = { object: 'VirtualService shop/web', wasProgrammed: false };
+    const needed = { virtualServices: '100' };
+    assert.deepEqual(fleetOf(away, there).ask({ ...question, needed }), {
+      directors: 1,
+      programmed: 1,
+      inMaintenance: ['a'],
+      verdict: { kind: 'programmed' },
+    });
+    assert.deepEqual(fleetOf(away).ask({ ...question, needed }), {
+      directors: 0,
+      programmed: 0,
+      inMaintenance: ['a'],
+      verdict: { kind: 'inMaintenance', directors: ['a'] },
+    });
   });
 
   it('are told in few words, however many they are', () => {

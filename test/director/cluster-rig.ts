@@ -6,6 +6,7 @@ import { clusterKindList, watchClusterKinds } from '../../src/director/cluster-k
 import { HealthAdvice } from '../../src/director/cluster-health.ts';
 import { KubeSource } from '../../src/director/kube-source.ts';
 import type { LastGood } from '../../src/director/last-good.ts';
+import { watchOwnDirector } from '../../src/director/own-director.ts';
 import { startApiServer } from '../apiserver/start-api-server.ts';
 import type { ApiServer, ApiServerOptions } from '../apiserver/start-api-server.ts';
 import { ClusterObjects } from '../cluster/cluster-objects.ts';
@@ -50,17 +51,26 @@ export async function startCluster(t: TestContext, options: ApiServerOptions = {
         source.noteHealth();
       },
     });
+    const ownDirector = watchOwnDirector({
+      connection,
+      nodeName: 'n1',
+      logger,
+      onHealth: () => source.noteHealth(),
+      wasThere: false,
+    });
+    const watched = [...clusterKindList(kinds), ownDirector];
     const source = new KubeSource({
       kinds,
+      ownDirector,
       remembered,
       description: 'cluster, as node n1',
       ...systemTime,
       onChange: () => changes++,
     });
-    for (const kind of clusterKindList(kinds)) kind.start();
+    for (const kind of watched) kind.start();
     ends.push(async () => {
       source.close();
-      await Promise.all(clusterKindList(kinds).map((kind) => kind.stop()));
+      await Promise.all(watched.map((kind) => kind.stop()));
     });
     return { source, changes: () => changes };
   };

@@ -66,7 +66,9 @@ describe('what the version before left on disk', () => {
     const ledger = decodeLedger(read('ledger.json'));
     const { body } = JSON.parse(read('ledger.json')) as { readonly body: object };
     assert.deepEqual(JSON.parse(JSON.stringify(ledger)), body);
-    for (const name of Object.keys(emptyLedger)) assert.ok(name in body, name);
+    // A field that is there only sometimes, such as a maintenance, may be younger.
+    const always = JSON.parse(JSON.stringify(emptyLedger)) as object;
+    for (const name of Object.keys(always)) assert.ok(name in body, name);
   });
 
   it('is a last good state of which nothing is lost, slices with their controllers included', () => {
