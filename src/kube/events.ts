@@ -74,20 +74,25 @@ const seriesLastsMs = 6 * 60_000;
 const seriesDelayMs = 10_000;
 /** As client-go's spam filter: 25 events at once per object, then one in five minutes. */
 const perObject = { burst: 25, refillMs: 5 * 60_000 };
+/** Of all objects together: when a thousand fail at once, the first are told now and the rest one after another. */
+const overall = { burst: 200, refillMs: 200 };
+/** Who found nothing left of it asks again then. */
+const paceMs = 2000;
 const mostSeries = 1000;
 const longestNote = 1024;
 
 /**
  * Tells people what happened to an object, as events that `kubectl describe` shows.
  *
- * Promises to cost little: repetitions become a count, an object that has much to say is cut short, nothing waits for
- * the API server, and memory is bounded. So an event may be lost, and nothing may depend on one: what is true stands
+ * Promises to cost little: repetitions become a count, an object that has much to say is cut short, all objects together write
+ * five a second after a burst, nothing waits for the API server, and memory is bounded. So an event may be lost, and nothing may depend on one: what is true stands
  * in status.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #series = new Map<string, Series>();
   readonly #limit = new RateLimit(perObject);
+  readonly #pace = new RateLimit(overall);
   readonly #queue: WorkQueue;
   #dropped = 0;
 
@@ -171,6 +176,7 @@ export class EventRecorder {
     for (const [key, series] of this.#series) {
       const isOver = nowMs - series.lastMs >= seriesLastsMs && series.writtenCount === series.count;
       if (!isOver && this.#series.size < mostSeries) continue;
+      if (series.writtenCount === 0) this.#drop();
       this.#series.delete(key);
       this.#queue.forget(key);
     }
@@ -179,6 +185,7 @@ export class EventRecorder {
   async #write(key: string): Promise<WorkResult> {
     const series = this.#series.get(key);
     if (series === undefined || series.count === series.writtenCount) return { kind: 'done' };
+    if (!this.#pace.take('', this.#options.clock.monotonicMs())) return { kind: 'again', afterMs: paceMs };
     const { count } = series;
     try {
       if (series.writtenCount === 0) await this.#create(series);

@@ -38,6 +38,14 @@ function openRecorder(answer: Answer = accepted) {
   return { transport, time, recorder, bodies };
 }
 
+/** Time that goes on while what it brings about happens. */
+async function pass(time: FakeTime, seconds: number): Promise<void> {
+  for (let second = 0; second < seconds; second++) {
+    time.advance(1000);
+    await settle();
+  }
+}
+
 describe('event recorder', () => {
   it('makes an event of events.k8s.io/v1 in the namespace of the object', async () => {
     const { transport, recorder, bodies } = openRecorder();
@@ -107,6 +115,37 @@ describe('event recorder', () => {
     for (let i = 0; i < 3; i++) recorder.record(note({ note: `later conflict ${i}` }));
     await settle();
     assert.equal(transport.requests.length, 27);
+  });
+
+  it('tells of a thousand objects that fail at once one after another, and of each in the end', async () => {
+    const { transport, time, recorder, bodies } = openRecorder();
+    for (let object = 0; object < 1000; object++) recorder.record(note({}, `uid-${object}`));
+    for (let turn = 0; turn < 100; turn++) await settle();
+    await pass(time, 1);
+    assert.ok(
+      transport.requests.length >= 200 && transport.requests.length <= 206,
+      `${transport.requests.length}`,
+    );
+    await pass(time, 60);
+    assert.ok(transport.requests.length <= 510, `${transport.requests.length}`);
+    await pass(time, 180);
+    const told = new Set(bodies().map((body) => (body['regarding'] as { uid: string }).uid));
+    assert.deepEqual([told.size, transport.requests.length, recorder.dropped], [1000, 1000, 0]);
+  });
+
+  it('writes no more than its pace while a thousand objects never come to rest', async () => {
+    const { transport, time, recorder } = openRecorder();
+    const minutes = 5;
+    for (let minute = 0; minute < minutes; minute++) {
+      // Repetitions of what was said, and something new of each.
+      for (let object = 0; object < 1000; object++) {
+        recorder.record(note({ reason: 'Down' }, `uid-${object}`));
+        recorder.record(note({ note: `It fails for ${minute} minutes.` }, `uid-${object}`));
+      }
+      await pass(time, 60);
+    }
+    assert.ok(transport.requests.length <= 200 + minutes * 60 * 5, `${transport.requests.length}`);
+    assert.ok(recorder.dropped > 0);
   });
 
   it('never cuts a note in the middle of a character', async () => {
