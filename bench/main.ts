@@ -2,7 +2,8 @@
  * `npm run bench`: speed and memory in one boot of the lab, side by side with ipvsadm and keepalived, as a table or,
  * with `-- --json`, for programs. `-- --quick` is a smoke size. `-- cluster` (or
  * `programming`, `director`, `traffic`, `health`) runs one part. `-- weights` is another benchmark: weights that follow the load,
- * on simulated servers, without the lab; `-- weights --plot FILE` draws it.
+ * on simulated servers, without the lab; `-- weights --plot FILE` draws it. `-- scrape` is one more without the lab: what a reading of
+ * /metrics costs.
  */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -12,6 +13,7 @@ import { bootLab, describeLabResult } from '../test/lab/kernel.ts';
 import { ensureLabPackages, LabUnavailable } from '../test/lab/packages.ts';
 import { buildProduct } from '../tools/build.ts';
 import { measureNativeCpu } from './health/cpu.ts';
+import { benchmarkScrape } from './scrape.ts';
 import { benchmarkWeights } from './weights/benchmark.ts';
 import type { BenchmarkOptions } from './options.ts';
 import { parts } from './options.ts';
@@ -42,9 +44,16 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${report}\n`);
     return 0;
   }
+  if (asked.includes('scrape')) {
+    if (asked.length > 1) throw new Error('"scrape" is a benchmark of its own: name no part beside it.');
+    const size = values.quick === true ? { services: 50, rounds: 1 } : { services: 1000, rounds: 5 };
+    process.stdout.write(`${await benchmarkScrape({ ...size, realServers: 10 })}\n`);
+    return 0;
+  }
   if (values.plot !== undefined) throw new Error('--plot belongs to "weights".');
   const unknown = asked.find((part) => !parts.some((known) => known === part));
-  if (unknown !== undefined) throw new Error(`There is no part "${unknown}": ${parts.join(', ')}, weights.`);
+  if (unknown !== undefined)
+    throw new Error(`There is no part "${unknown}": ${parts.join(', ')}, weights, scrape.`);
   const progress = (line: string) => process.stderr.write(`${line}\n`);
   ensureLabPackages(progress);
   const inside = await buildProduct({ entry: 'bench/inside.ts', outfile: 'build/bench/inside.mjs' });

@@ -8,6 +8,7 @@ import type { Serving, ServingSnapshot } from './serving.ts';
 import { countForeign } from './status-board.ts';
 import { collectProblems, countRealServers } from './status-parts.ts';
 import type { BoardInput } from './status-parts.ts';
+import { Slices } from './slices.ts';
 import type { ServiceTraffic } from './traffic-reader.ts';
 
 /** What every director tells. */
@@ -33,7 +34,7 @@ export function provideDirectorMetrics(metrics: DirectorMetrics, source: Directo
   metrics.provideValue('lvs_director_connection_table_buckets', () => serving()?.kernel.connectionTableSize);
   provideRound(metrics, serving);
   provideHost(metrics, serving);
-  provideTraffic(metrics, serving);
+  provideTraffic(metrics, serving, clock);
   provideHealthMetrics(metrics, () => serving()?.readHealth());
 }
 
@@ -115,7 +116,11 @@ interface LabelledRealServer {
 }
 
 /** The kernel is read once for a reading, and so are the labels made. */
-function provideTraffic(metrics: DirectorMetrics, serving: DirectorMetricsSource['serving']): void {
+function provideTraffic(
+  metrics: DirectorMetrics,
+  serving: DirectorMetricsSource['serving'],
+  clock: Clock,
+): void {
   let services: readonly LabelledService[] = [];
   let realServers: readonly LabelledRealServer[] = [];
   metrics.prepare(async () => {
@@ -123,16 +128,16 @@ function provideTraffic(metrics: DirectorMetrics, serving: DirectorMetricsSource
     const traffic = await serving()
       ?.readTraffic()
       .catch(() => undefined);
-    services = (traffic?.services ?? []).map((service) => ({
-      text: serviceLabels(service.owner, service.name),
-      service,
-    }));
-    realServers = services.flatMap(({ text, service }) =>
-      [...service.realServers].map(([name, realServer]) => ({
-        text: withLabels(text, { real_server: name }),
-        realServer,
-      })),
-    );
+    const labelled = { services: [] as LabelledService[], realServers: [] as LabelledRealServer[] };
+    const slices = new Slices(clock);
+    for (const service of traffic?.services ?? []) {
+      const text = serviceLabels(service.owner, service.name);
+      labelled.services.push({ text, service });
+      for (const [name, realServer] of service.realServers)
+        labelled.realServers.push({ text: withLabels(text, { real_server: name }), realServer });
+      await slices.pause();
+    }
+    ({ services, realServers } = labelled);
   });
   const ofServices = function* (value: (stats: TrafficStats) => bigint): MetricSamples {
     for (const { text, service } of services)
@@ -149,7 +154,9 @@ function provideTraffic(metrics: DirectorMetrics, serving: DirectorMetricsSource
     metrics.provide(`lvs_director_virtual_service_${name}_total`, () => ofServices(value));
     metrics.provide(`lvs_director_real_server_${name}_total`, () => ofStats(value));
   }
-  metrics.provide('lvs_director_virtual_service_real_servers', () => services.flatMap(countStates));
+  metrics.provide('lvs_director_virtual_service_real_servers', function* (): MetricSamples {
+    for (const service of services) yield* countStates(service);
+  });
   metrics.provide('lvs_director_real_server_active_connections', () =>
     ofRealServers(({ connections }) => connections.active),
   );

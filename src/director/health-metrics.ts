@@ -142,7 +142,8 @@ function stateOf(
 }
 
 interface LabelledServer {
-  readonly text: LabelText;
+  /** Made where it is wanted: most servers have no certificate. */
+  readonly text: () => LabelText;
   readonly entry: string;
   readonly known: ServerHealth;
 }
@@ -153,7 +154,7 @@ function* listServers(numbers: HealthNumbers | undefined): Generator<LabelledSer
     for (const [serverKey, { check }] of base.realServers) {
       const known = servers.get(serverKey);
       if (check === undefined || known === undefined) continue;
-      const text = withLabels(ofService, { real_server: serverKey });
+      const text = () => withLabels(ofService, { real_server: serverKey });
       yield { text, entry: formatEntry(key, serverKey), known };
     }
   }
@@ -161,13 +162,13 @@ function* listServers(numbers: HealthNumbers | undefined): Generator<LabelledSer
 
 function provideServers(metrics: HealthMetrics, numbers: Numbers): void {
   metrics.provide('lvs_director_real_server_up', function* (): MetricSamples {
-    for (const { text, known } of listServers(numbers())) yield [text, known.isUp ? 1 : 0];
+    for (const { text, known } of listServers(numbers())) yield [text(), known.isUp ? 1 : 0];
   });
   metrics.provide('lvs_director_real_server_probe_age_seconds', function* (): MetricSamples {
     const now = numbers();
     for (const { text, entry } of listServers(now)) {
       const record = now?.recordOf(entry);
-      if (record !== undefined) yield [text, Math.round(record.ageMs) / 1000];
+      if (record !== undefined) yield [text(), Math.round(record.ageMs) / 1000];
     }
   });
   metrics.provide(
@@ -176,7 +177,7 @@ function provideServers(metrics: HealthMetrics, numbers: Numbers): void {
       const now = numbers();
       for (const { text, entry } of listServers(now)) {
         const endsMs = now?.recordOf(entry)?.certificateEndsMs;
-        if (endsMs !== undefined) yield [text, Math.round(endsMs / 1000)];
+        if (endsMs !== undefined) yield [text(), Math.round(endsMs / 1000)];
       }
     },
   );

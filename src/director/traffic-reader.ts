@@ -4,6 +4,7 @@ import type { Clock } from '../base/index.ts';
 import type { IpvsTable, ObservedRealServer, TrafficStats, VirtualServiceKey } from '../ipvs/index.ts';
 import type { DesiredState } from '../plan/index.ts';
 import type { Host } from './host.ts';
+import { Slices } from './slices.ts';
 
 /** One of our services in the kernel, with the counters of it and of its real servers. */
 export interface ServiceTraffic {
@@ -33,8 +34,6 @@ export interface TrafficReaderOptions {
 
 /** Readers within this time share one reading: the kernel adds its counters up every two seconds. */
 const freshMs = 500;
-/** As long may other work wait for ours; one service is read in one go, however large. */
-const sliceMs = 4;
 
 /**
  * The traffic counters of our own services, read from the kernel when somebody asks, and in slices: a table of ten
@@ -69,16 +68,15 @@ export class TrafficReader {
     this.#learnOwners();
     const stats = host.observeServiceStats();
     const services: ServiceTraffic[] = [];
-    let sliceBeganMs = clock.monotonicMs();
+    // One service is read in one go, however large.
+    const slices = new Slices(clock);
     for (const [name, owner] of this.#owners) {
       const service = table.get(name);
       // What is not there any more, or not yet, has no counters.
       if (service === undefined || !stats.has(name)) continue;
       const realServers = host.observeRealServerStats(service.key);
       services.push({ owner, key: service.key, name, stats: stats.get(name), realServers });
-      if (clock.monotonicMs() - sliceBeganMs < sliceMs) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      sliceBeganMs = clock.monotonicMs();
+      await slices.pause();
     }
     const times = { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() };
     this.#last = { bootId: this.#bootId, ...times, services };
