@@ -15,6 +15,7 @@ import { waitForStop } from './stop-signal.ts';
 import { readPrometheus } from './prometheus-flags.ts';
 import { systemClock } from './system-clock.ts';
 import { version } from './version.ts';
+import { answerWeightsQuestion } from './weights-question.ts';
 
 export const controllerCommand: Command = {
   name: 'controller',
@@ -116,7 +117,7 @@ SIGTERM and SIGINT end the work and give the Lease back.`,
       type: 'string',
       placeholder: 'DIR',
       description:
-        'Folder for the socket by which "lvs-operator log-level" reaches this process. Default: none.',
+        'Folder for the socket by which "log-level" and "weights" reach this process. Default: none.',
     },
     ...logFlags,
   ],
@@ -147,11 +148,13 @@ async function runControllerCommand(input: CommandInput, io: CommandIo): Promise
     onAnswer: countAnswers(metrics),
   });
   const controlDirectory = input.strings['control-dir'];
+  let controller: Controller | undefined;
   const logLevelSwitch =
     controlDirectory === undefined
       ? undefined
-      : await openLogLevelSwitch(controlDirectory, log, systemTimers);
-  let controller: Controller | undefined;
+      : await openLogLevelSwitch(controlDirectory, log, systemTimers, (line) =>
+          answerWeightsQuestion(line, controller),
+        );
   const endpoint =
     listen === undefined
       ? undefined

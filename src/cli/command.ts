@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
 
-/** One flag of a command. `short` flags are avoided: scripts read better with whole words. */
+/** One flag of a command. `short` forms are avoided, since scripts read better with whole words, but for kubectl's. */
 export interface Flag {
   readonly name: string;
+  readonly short?: string;
   readonly type: 'string' | 'boolean';
   /** Shown as `--name PLACEHOLDER` in the help. */
   readonly placeholder?: string;
@@ -51,7 +52,8 @@ export function parseCommandLine(
   argv: readonly string[],
 ): CommandInput & { help: boolean } {
   const options: NonNullable<ParseArgsConfig['options']> = { help: { type: 'boolean', short: 'h' } };
-  for (const flag of command.flags) options[flag.name] = { type: flag.type };
+  for (const flag of command.flags)
+    options[flag.name] = { type: flag.type, ...(flag.short && { short: flag.short }) };
   let parsed;
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
@@ -99,7 +101,8 @@ export function formatCommandHelp(command: Command): string {
 }
 
 function describeFlag(flag: Flag): readonly [string, string] {
-  const left = flag.placeholder === undefined ? `--${flag.name}` : `--${flag.name} ${flag.placeholder}`;
+  const words = [`--${flag.name}`, ...(flag.short === undefined ? [] : [`-${flag.short}`])].join(', ');
+  const left = flag.placeholder === undefined ? words : `${words} ${flag.placeholder}`;
   const right =
     flag.default === undefined ? flag.description : `${flag.description} Default: ${flag.default}.`;
   return [left, right];

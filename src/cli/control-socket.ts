@@ -8,8 +8,9 @@ export interface ControlSocket {
   close(): Promise<void>;
 }
 
-/** A question and its answer are one line each, and short. */
-const longestLine = 1024;
+/** A question and its answer are one line each. A question is short; an answer may be about a thousand servers. */
+const longestQuestion = 1024;
+const longestAnswer = 64 * 1024 * 1024;
 const patienceMs = 5000;
 
 export function controlSocketFile(folder: string): string {
@@ -48,7 +49,7 @@ export async function askControlSocket(file: string, line: string): Promise<stri
   socket.setTimeout(patienceMs, () => socket.destroy(new Error(`no answer within ${patienceMs / 1000} s`)));
   socket.write(`${line}\n`);
   try {
-    return await readLine(socket);
+    return await readLine(socket, longestAnswer);
   } finally {
     socket.destroy();
   }
@@ -58,19 +59,19 @@ async function serve(socket: Socket, answer: (line: string) => string): Promise<
   socket.setTimeout(patienceMs, () => socket.destroy());
   socket.on('error', () => {});
   try {
-    socket.end(`${answer(await readLine(socket))}\n`);
+    socket.end(`${answer(await readLine(socket, longestQuestion))}\n`);
   } catch {
     socket.destroy();
   }
 }
 
-async function readLine(socket: Socket): Promise<string> {
+async function readLine(socket: Socket, longest: number): Promise<string> {
   let text = '';
   for await (const chunk of socket.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
-    text += String(chunk);
-    const end = text.indexOf('\n');
-    if (Math.max(end, text.length - 1) > longestLine) break;
-    if (end >= 0) return text.slice(0, end);
+    const end = String(chunk).indexOf('\n');
+    text += end < 0 ? String(chunk) : String(chunk).slice(0, end);
+    if (text.length > longest) break;
+    if (end >= 0) return text;
   }
   throw new Error('the connection ended within a line, or the line is too long');
 }

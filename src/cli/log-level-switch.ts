@@ -27,16 +27,21 @@ export const longestSwitchSeconds = 86_400;
 /**
  * Lets the level of a log be changed while the process runs, through the control socket of a folder. Without such a socket
  * the process goes on all the same: its log says so.
+ * @param answerOther of questions that are not about the log; undefined: it is none of them.
  */
 export async function openLogLevelSwitch(
   folder: string,
   log: OpenLog,
   timers: Timers,
+  answerOther: (line: string) => string | undefined = () => undefined,
 ): Promise<ControlSocket> {
   const { logger } = log;
   const levelSwitch = new LogLevelSwitch(log, timers);
   try {
-    const socket = await openControlSocket(folder, (line) => JSON.stringify(levelSwitch.answer(line)));
+    const socket = await openControlSocket(
+      folder,
+      (line) => answerOther(line) ?? JSON.stringify(levelSwitch.answer(line)),
+    );
     return {
       close: async () => {
         levelSwitch.close();

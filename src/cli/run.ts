@@ -7,6 +7,7 @@ import { logLevelCommand } from './command-log-level.ts';
 import { planCommand } from './command-plan.ts';
 import { statusCommand } from './command-status.ts';
 import { validateCommand } from './command-validate.ts';
+import { weightsCommand } from './command-weights.ts';
 import { withdrawCommand } from './command-withdraw.ts';
 import { UsageError, formatCommandHelp, parseCommandLine } from './command.ts';
 import type { Command, CommandIo } from './command.ts';
@@ -18,6 +19,7 @@ const commands: readonly Command[] = [
   planCommand,
   validateCommand,
   statusCommand,
+  weightsCommand,
   logLevelCommand,
   drainCommand,
   undrainCommand,

@@ -1,7 +1,21 @@
 import { LvsError, tryParseIpAddress } from '../base/index.ts';
 import type { Clock, IpAddress, Timers } from '../base/index.ts';
-import { inClusterCredentials, KubeClient, kubeconfigCredentials, openTransport } from '../kube/index.ts';
-import type { ApiAnswer, CredentialSource } from '../kube/index.ts';
+import {
+  execInPod,
+  inClusterCredentials,
+  isKubeError,
+  KubeClient,
+  kubeconfigCredentials,
+  openTransport,
+  podExecPath,
+} from '../kube/index.ts';
+import type {
+  ApiAnswer,
+  CredentialSource,
+  KubeTransport,
+  PodCommand,
+  PodCommandResult,
+} from '../kube/index.ts';
 
 export interface ConnectClusterOptions {
   /** Undefined: the service account of the pod that we run in. */
@@ -30,6 +44,11 @@ export interface ClusterConnection {
   serverAddress(): Promise<IpAddress | undefined>;
   /** The Authorization header by which the API server knows us; undefined: by a client certificate. */
   authorization(): Promise<string | undefined>;
+  /**
+   * Runs a program in a pod, as `kubectl exec` does.
+   * @throws KubeError, also with what the API server has against it
+   */
+  exec(command: PodCommand): Promise<PodCommandResult>;
   /** Ends every request, watch and connection. */
   close(): Promise<void>;
 }
@@ -53,8 +72,32 @@ export function connectCluster(options: ConnectClusterOptions): ClusterConnectio
       return tryParseIpAddress(hostname.replace(/^\[(.*)\]$/, '$1'));
     },
     authorization: async () => (await credentials.read(false)).headers['authorization'],
+    exec: async (command) => {
+      try {
+        return await execInPod(credentials, command, timers);
+      } catch (error) {
+        await askWhyNot(transport, command);
+        throw error;
+      }
+    },
     close: () => transport.close(),
   };
+}
+
+/**
+ * A WebSocket that was refused does not say why; the same request without one does, and runs nothing. Which of the two
+ * verbs is missing depends on the version of the API server.
+ * @throws KubeError
+ */
+async function askWhyNot(transport: KubeTransport, command: PodCommand): Promise<void> {
+  const query = { container: command.container, command: command.command[0] ?? '', stdout: 'true' };
+  for (const method of ['GET', 'POST'] as const) {
+    try {
+      await transport.request({ method, path: podExecPath(command), query });
+    } catch (error) {
+      if (isKubeError(error, 'LVS_KUBE_DENIED') || isKubeError(error, 'LVS_KUBE_NOT_FOUND')) throw error;
+    }
+  }
 }
 
 function findCredentials(options: ConnectClusterOptions): CredentialSource {

@@ -15,4 +15,5 @@ export { allMetrics } from './controller-metrics.ts';
 export type { ControllerMetrics } from './controller-metrics.ts';
 export { defaultLeaseName, runController } from './run-controller.ts';
 export type { Controller, ControllerOptions, LeaseSettings } from './run-controller.ts';
+export type { ExplainedServer, WeightsExplanation } from './weight-explanation.ts';
 export { withdrawDirectors } from './withdraw-directors.ts';

@@ -8,6 +8,7 @@ import { provideControllerMetrics } from './controller-metrics.ts';
 import type { ControllerMetrics } from './controller-metrics.ts';
 import { areKindsSynced, startKinds, stopKinds, watchControllerKinds } from './controller-stores.ts';
 import { Term } from './term.ts';
+import type { WeightsExplanation } from './weight-explanation.ts';
 
 export interface ControllerOptions {
   readonly connection: ClusterConnection;
@@ -39,6 +40,12 @@ export interface Controller {
   readonly isReady: boolean;
   /** When the election last did anything, by the monotonic clock: it does, whatever the API server says or not. */
   readonly electionMs: number;
+  /**
+   * What the weights of a VirtualService are made of. Only who leads knows.
+   * @param key `namespace/name`
+   * @returns undefined where this process computes no weights for it.
+   */
+  explainWeights(key: string): WeightsExplanation | undefined;
   /** Ends the work, gives the lease back and stops following. The connection is its opener's to close. */
   stop(): Promise<void>;
 }
@@ -125,6 +132,7 @@ export async function runController(options: ControllerOptions): Promise<Control
     get electionMs() {
       return election.attemptedMs;
     },
+    explainWeights: (key) => current?.term.explainWeights(key),
     stop: async () => {
       end();
       await ended;

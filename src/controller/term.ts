@@ -25,6 +25,7 @@ import type { TermMemory } from './term-memory.ts';
 import { transitionNotes } from './transition-events.ts';
 import { ViewBuilder } from './view-builder.ts';
 import type { Urgency } from './view-builder.ts';
+import type { WeightsExplanation } from './weight-explanation.ts';
 import { WeightLoop } from './weight-loop.ts';
 import type { WeightPool } from './weight-pool.ts';
 
@@ -139,6 +140,11 @@ export class Term {
   /** The pools of those VirtualServices whose weights follow the load. */
   get weightPools(): ReadonlyMap<ObjectKey, WeightPool> {
     return this.#weights.pools;
+  }
+
+  /** @returns undefined where weights are as they are written, or nothing is known of the VirtualService yet */
+  explainWeights(key: ObjectKey): WeightsExplanation | undefined {
+    return this.#weights.explain(key);
   }
 
   #openQueue(name: QueueName): WorkQueue {

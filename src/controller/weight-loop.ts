@@ -10,6 +10,8 @@ import type { ControllerMetrics } from './controller-metrics.ts';
 import type { ControllerKinds } from './controller-stores.ts';
 import type { ResolvedEndpoint } from './resolve-endpoints.ts';
 import { polledDirectors } from './polled-directors.ts';
+import { explainPool } from './weight-explanation.ts';
+import type { WeightsExplanation } from './weight-explanation.ts';
 import { WeightMetrics } from './weight-metrics.ts';
 import type { WeightSource } from './weight-metrics.ts';
 import { WeightPool } from './weight-pool.ts';
@@ -111,8 +113,15 @@ export class WeightLoop {
     return this.#pools;
   }
 
-  get directorFailures(): ReadonlyMap<string, string> {
-    return this.#poller.failures;
+  /** @param key of a VirtualService @returns undefined where weights are as they are written */
+  explain(key: ObjectKey): WeightsExplanation | undefined {
+    const pool = this.#pools.get(key);
+    if (pool === undefined) return undefined;
+    const { directors, failures } = this.#poller;
+    return explainPool(
+      pool,
+      directors.map((name) => ({ name, failure: failures.get(name) })),
+    );
   }
 
   /** What the condition WeightsFromLoad says; undefined: what is stored stays. */

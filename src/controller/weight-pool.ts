@@ -182,9 +182,17 @@ export class WeightPool {
   }
 
   /** Each address once, with its weight and with what was advised for its server; drained ones have no advice. */
-  *states(): Generator<ServerState> {
-    for (const server of this.#byAddress.values())
-      yield { server, weight: this.#weightOf(server), advised: this.#advice?.weights.get(server.name) };
+  states(): readonly ServerState[] {
+    return [...this.#byAddress.values()].map((server) => this.#stateOf(server));
+  }
+
+  /** Those of one RealServer. */
+  statesOf(realServerKey: string): readonly ServerState[] {
+    return (this.#servers.get(realServerKey) ?? []).map((server) => this.#stateOf(server));
+  }
+
+  #stateOf(server: PoolServer): ServerState {
+    return { server, weight: this.#weightOf(server), advised: this.#advice?.weights.get(server.name) };
   }
 
   #weightOf({ name, configuredWeight, isServing, sliceWeight }: PoolServer): EndpointWeight {
@@ -224,6 +232,7 @@ export class WeightPool {
     const currentWeight = this.#written.get(name) ?? inKernel;
     return {
       name,
+      title: server.podName ?? server.address,
       baseWeight: configuredWeight,
       state: isServing ? 'Serving' : 'Drained',
       ...(resources?.cpuLimit === undefined ? {} : { cpuLimitCores: resources.cpuLimit }),

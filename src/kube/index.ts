@@ -29,6 +29,8 @@ export { kubeconfigCredentials } from './kubeconfig.ts';
 export type { KubeconfigOptions } from './kubeconfig.ts';
 export { fencedTransport, LeaderElection, leaseType } from './lease.ts';
 export type { LeaderElectionOptions } from './lease.ts';
+export { execInPod, podExecPath } from './pod-exec.ts';
+export type { PodCommand, PodCommandResult } from './pod-exec.ts';
 export { Reflector } from './reflector.ts';
 export type { ReflectorCounters, ReflectorHealth, ReflectorOptions } from './reflector.ts';
 export { StatusWriter } from './status.ts';

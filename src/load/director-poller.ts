@@ -59,6 +59,11 @@ export class DirectorPoller {
     this.#options = options;
   }
 
+  /** Names of all that are asked. */
+  get directors(): readonly string[] {
+    return [...this.#conversations.keys()];
+  }
+
   /** Those that do not answer, and why. */
   get failures(): ReadonlyMap<string, string> {
     const failing = new Map<string, string>();

@@ -14,7 +14,8 @@ export function explainMember(member: Member, type: WeightPolicy['type']): Weigh
   say('base', server.baseWeight ?? 100, `configured weight, ${format(trace.configured)} of the pool's mean`);
   if (type !== 'Static') {
     say('prior', trace.prior, "share of the pool's mean before anything is learnt");
-    explainInputs(member, say);
+    if (type !== 'InFlight') explainMetrics(member, say);
+    explainConnections(member, say);
     if (type === 'LVSDynamicFeedback') explainFormula(member, say);
     else explainShares(member, say);
     say('exact', trace.exactWeight, 'as a weight for the scheduler');
@@ -30,15 +31,24 @@ export function explainAbsent(realServer: string, state: string): WeightExplanat
 
 type Say = (step: string, value: number | undefined, text: string) => void;
 
-function explainInputs({ trace, lastUtilisation, lastRejection, badReadings }: Member, say: Say): void {
-  const { metricAgeMs, residenceMs, typicalResidenceMs } = trace;
+function explainMetrics({ trace, lastSample, lastUtilisation, lastRejection }: Member, say: Say): void {
+  const { metricAgeMs } = trace;
   const age = metricAgeMs === undefined ? undefined : metricAgeMs / 1000;
-  say('metric age', age, trace.isFresh ? 'seconds; fresh' : 'seconds; not fresh');
-  say('utilisation', lastUtilisation, 'part of its CPU that was busy in the last window');
+  say('metric age', age, `seconds since the end of its window; ${trace.isFresh ? 'fresh' : 'not fresh'}`);
+  if (lastSample !== undefined)
+    say('metric window', lastSample.windowMs / 1000, 'seconds that the last usable sample is a mean of');
+  if (lastSample?.cpuCores !== undefined)
+    say('cores', lastSample.cpuCores, 'CPU that it used in that window');
+  say('utilisation', lastUtilisation, 'part of its CPU that was busy in that window');
   if (lastRejection !== undefined)
     say('left out', undefined, `the last sample: ${rejectionTexts[lastRejection]}`);
+}
+
+function explainConnections({ trace, badReadings }: Member, say: Say): void {
+  const { residenceMs, typicalResidenceMs } = trace;
+  say('arrivals', trace.arrivalsPerSecond, 'new connections a second, over all directors');
+  say('active', trace.active, 'connections in flight, over all directors');
   if (badReadings > 0) say('left out', badReadings, 'connection readings that could not be true');
-  say('active', trace.active, 'connections in flight');
   if (residenceMs !== undefined)
     say(
       'residence',
@@ -62,6 +72,7 @@ function explainShares({ trace }: Member, say: Say): void {
 function explainFormula({ trace }: Member, say: Say): void {
   for (const [input, value, share] of trace.loads) say(input, value, `input, with share ${format(share)}`);
   say('aggregate load', trace.aggregateLoad, 'the inputs by their shares; 1 is full');
+  say('move', trace.moved, 'gain times the cube root of target less aggregate load, in the last period');
   say('limits', trace.lower, `least weight; the largest is ${format(trace.upper)}`);
 }
 

@@ -47,6 +47,8 @@ export class LvsDynamicFeedback implements PolicyEngine {
       const { trace } = member;
       trace.prior = shares.prior[index] ?? 1;
       trace.configured = shares.configured[index] ?? 1;
+      trace.active = member.connections.activeNow(nowMs);
+      trace.arrivalsPerSecond = ((arrivals[index] ?? 0) * 1000) / this.periodMs;
       trace.loads = this.#loads(member, arrivals[index], means);
       trace.aggregateLoad = trace.isFresh ? aggregate(trace.loads) : undefined;
       trace.estimate = trace.aggregateLoad;
@@ -91,6 +93,7 @@ export class LvsDynamicFeedback implements PolicyEngine {
     const old = member.level ?? member.server.currentWeight ?? base;
     const step =
       trace.aggregateLoad === undefined || !isDue ? 0 : gain * Math.cbrt(target - trace.aggregateLoad);
+    if (isDue) trace.moved = step;
     const moved = old + step;
     const faded = moved + (base - moved) * trace.fade;
     member.level = Math.min(trace.upper, Math.max(trace.lower, faded));

@@ -83,6 +83,7 @@ export interface Trace {
   level: number;
   exactWeight: number;
   aggregateLoad: number | undefined;
+  moved: number | undefined;
   loads: readonly (readonly [input: string, value: number, share: number])[];
 }
 
@@ -110,6 +111,7 @@ function emptyTrace(): Trace {
     level: 1,
     exactWeight: 0,
     aggregateLoad: undefined,
+    moved: undefined,
     loads: [],
   };
 }

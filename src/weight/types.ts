@@ -18,6 +18,8 @@ export interface WeightControllerOptions {
 /** A real server as the caller knows it. */
 export interface WeightedRealServer {
   readonly name: string;
+  /** What people know it by, for messages. @default its name */
+  readonly title?: string;
   /** The configured weight, 0..1000. 0 is quiesced by its owner: left alone. @default 100 */
   readonly baseWeight?: number;
   /** CPU limit of the pod in cores; absent: none declared. */

@@ -65,7 +65,11 @@ function describePool(members: readonly Member[], reason: WeightReason, facts: C
   const rejected = members.find(({ lastRejection, trace }) => lastRejection !== undefined && !trace.isFresh);
   if (rejected?.lastRejection !== undefined)
     parts.push(
-      `The last sample of ${rejected.server.name} was left out: ${rejectionTexts[rejected.lastRejection]}.`,
+      `The last sample of ${titleOf(rejected)} was left out: ${rejectionTexts[rejected.lastRejection]}.`,
     );
   return parts.join(' ');
+}
+
+function titleOf({ server: { name, title = name } }: Member): string {
+  return title;
 }

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
 import { AdmissionPolicies } from './admission-policies.ts';
 import type { AdmissionRequest } from './admission-policies.ts';
 import { ApiError, forbidden } from './api-error.ts';
@@ -22,6 +23,8 @@ import { isMapping } from './objects.ts';
 import type { KubeObject, Mapping } from './objects.ts';
 import { podMetricsType } from './pod-metrics.ts';
 import type { PodMetrics } from './pod-metrics.ts';
+import { podExecRequest, refuseExec, serveExec } from './pod-exec.ts';
+import type { PodExec, PodExecRequest } from './pod-exec.ts';
 import { Resources, keyOf, view } from './resources.ts';
 import type { Target } from './resources.ts';
 import {
@@ -66,6 +69,8 @@ export interface ApiServerOptions {
   readonly now?: () => number;
   /** Undefined: a cluster without metrics-server, where the API is not even registered. */
   readonly podMetrics?: PodMetrics;
+  /** What `exec` of pods does; undefined: no kubelet answers. */
+  readonly podExec?: PodExec;
 }
 
 export interface Certificate {
@@ -114,6 +119,12 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   let certificate = options.tls;
   const tlsServer = options.tls === undefined ? undefined : createTlsServer(options.tls, listener);
   const server = tlsServer ?? createServer(listener);
+  const upgraded = new Set<Duplex>();
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
+    void core.upgrade(request, socket);
+  });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
@@ -137,6 +148,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
         server.close(resolve);
       });
       server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
       await closed;
     },
   };
@@ -244,6 +256,36 @@ class ApiServerCore {
       if (response.headersSent) response.destroy();
       else send(response, { status: 500, body: broken.toStatus() }, [], []);
     }
+  }
+
+  /** A WebSocket: `exec`, and nothing else. */
+  async upgrade(request: IncomingMessage, socket: Duplex): Promise<void> {
+    socket.on('error', () => {});
+    const exec = podExecRequest(new URL(request.url ?? '/', 'http://server'));
+    try {
+      if (exec === undefined) throw new ApiError(404, 'NotFound', 'the server could not find the resource');
+      const accountOf = (token: string) => this.#tokens.userOf(token);
+      const user = authenticate(request.headers.authorization, this.#options.tokens, accountOf);
+      // As Kubernetes 1.35 has it: the verb of the method, and create for what it does.
+      for (const verb of ['get', 'create']) this.#authorizeExec(exec, verb, user);
+      const { podExec } = this.#options;
+      if (podExec === undefined)
+        throw new ApiError(500, 'InternalError', 'error dialing backend: no kubelet answers');
+      await serveExec(request, socket, () => podExec(exec));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      refuseExec(socket, error.code, error.toStatus());
+    }
+  }
+
+  /** @throws ApiError 403, or 404 where there is no such pod */
+  #authorizeExec({ namespace, pod }: PodExecRequest, verb: string, user: User): void {
+    const asked = { user, verb, group: '', resource: 'pods', subresource: 'exec', namespace, name: pod };
+    const type = this.#resources.types.find(({ group, plural }) => group === '' && plural === 'pods');
+    if (type === undefined) return;
+    const why = `User "${user.username}" cannot ${formatRight(asked)} in the namespace "${namespace}"`;
+    if (!this.#allows(asked)) throw forbidden(type, pod, why);
+    this.#resources.get({ type, namespace, name: pod, subresource: undefined });
   }
 
   /** @returns whether there will be an answer */
@@ -471,6 +513,11 @@ class ApiServerCore {
   #answerPath(request: IncomingMessage, url: URL, body: string, user: User): Answer {
     const { pathname } = url;
     const { types } = this.#resources;
+    const exec = podExecRequest(url);
+    if (exec !== undefined) {
+      this.#authorizeExec(exec, request.method === 'POST' ? 'create' : 'get', user);
+      throw new ApiError(400, 'BadRequest', 'Upgrade request required');
+    }
     if (request.method === 'POST') {
       const answer = this.#answerPost(pathname, readObject(request, body), user);
       if (answer !== undefined) return { status: 201, body: answer };

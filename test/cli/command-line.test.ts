@@ -13,6 +13,7 @@ const commands = [
   'plan',
   'validate',
   'status',
+  'weights',
   'log-level',
   'drain',
   'undrain',

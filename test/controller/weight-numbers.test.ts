@@ -104,6 +104,7 @@ describe('numbers about weights', () => {
     ]);
     const { leftOut } = pool.tick(20_000);
     assert.deepEqual([...leftOut], [['NotANumber', 1]]);
+
     assert.deepEqual([...pool.tick(20_500).leftOut], []);
     const samples = await samplesOf([pool]);
     const age =
