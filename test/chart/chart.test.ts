@@ -152,6 +152,29 @@ describe('what the chart runs', () => {
     });
   }
 
+  it('is probed at pages that everybody may read, on the port that it is told', () => {
+    for (const [kind, name] of [
+      ['Deployment', 'lvs-controller'],
+      ['DaemonSet', 'lvs-director'],
+    ] as const) {
+      const pod = podOf(find(render({ controller: { port: 7001 }, director: { port: 7002 } }), kind, name));
+      const number = kind === 'Deployment' ? 7001 : 7002;
+      assert.deepEqual(
+        listAt(pod, '.spec.containers[0].ports').map((one) => valueAt(one, '.containerPort')),
+        [number],
+      );
+      assert.ok(listAt(pod, '.spec.containers[0].args').includes(`--listen=:${number}`), name);
+      const [port] = listAt(pod, '.spec.containers[0].ports').map((one) => valueAt(one, '.name'));
+      for (const [probe, page] of [
+        ['livenessProbe', '/healthz'],
+        ['readinessProbe', '/readyz'],
+      ] as const) {
+        const asked = valueAt(pod, `.spec.containers[0].${probe}.httpGet`);
+        assert.deepEqual(asked, { path: page, port, scheme: 'HTTPS' }, `${name} ${probe}`);
+      }
+    }
+  });
+
   it('replaces directors when their settings change, and not otherwise', () => {
     const checksum = (values: object) => podOf(find(render(values), 'DaemonSet', 'lvs-director'))['metadata'];
     const one = { director: { configuration: { netfilter: 'Nft' } } };
