@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { formatAims, judgeAims } from './aims.ts';
 import { controlled } from './contenders.ts';
 import { runGrid, type Cell } from './grid.ts';
 import { endure, listHardships, watchSteadiness } from './hardships.ts';
@@ -31,11 +32,14 @@ export function benchmarkWeights({ isQuick, isJson, plotFile, progress }: Weight
         return endure(hardship, [1, 2, 31, 32]);
       });
   const steadiness = isQuick ? [] : watchSteadiness(1);
-  if (isJson) return JSON.stringify({ cells: cells.map(withoutSeries), hardships, steadiness }, undefined, 2);
+  // Five minutes are mostly start, for which no aim was set.
+  const aims = isQuick ? [] : judgeAims(cells, hardships, steadiness);
+  if (isJson)
+    return JSON.stringify({ aims, cells: cells.map(withoutSeries), hardships, steadiness }, undefined, 2);
   return [
     formatGrid(cells),
     formatWorst(cells),
-    ...(isQuick ? [] : [formatHardships(hardships), formatSteadiness(steadiness)]),
+    ...(isQuick ? [] : [formatHardships(hardships), formatSteadiness(steadiness), formatAims(aims)]),
   ].join('\n\n');
 }
 

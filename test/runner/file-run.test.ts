@@ -6,7 +6,7 @@ import { formatEvent, splitTestOutput } from './events.ts';
 import { FileRun } from './file-run.ts';
 import type { FileResult } from './file-run.ts';
 import { runNatively } from './native.ts';
-import { formatFailures, formatSummary } from './report.ts';
+import { formatFailures, formatFile, formatSummary } from './report.ts';
 
 const head =
   "import { test, suite, before } from 'node:test'; import assert from 'node:assert/strict'; const fail = () => assert.equal(1, 2);\n";
@@ -148,5 +148,10 @@ describe('the report', () => {
     assert.match(text, /^test\/b\.test\.ts: s > t\n {2}at test\/b\.test\.ts:7\n {4}Error: no\n/);
     assert.match(text, /printed, at the end:\n {4}x$/);
     assert.equal(formatFailures([good]), '');
+  });
+
+  it('shows what a file measured, also where it passed', () => {
+    const measuring = { ...good, printed: ['x', 'measured: p99 7 ms', 'not measured: 8'] };
+    assert.deepEqual(formatFile(measuring).split('\n').slice(1), ['        measured: p99 7 ms']);
   });
 });

@@ -7,11 +7,16 @@ export interface LayerResult {
   readonly seconds: number;
 }
 
-/** One line for a finished file. */
+/** A file that prints a line that begins so has measured something that people want to see although it passed. */
+const figure = /^measured: /;
+
+/** One line for a finished file, and a line for each figure that it measured. */
 export function formatFile(result: FileResult): string {
-  const { file, passed, failed, skipped, seconds } = result;
+  const { file, passed, failed, skipped, seconds, printed } = result;
   const word = failed.length > 0 ? 'FAILED' : 'ok';
-  return `${word.padEnd(6)}  ${file.padEnd(48)} ${counts(passed, failed.length, skipped.length)}, ${seconds.toFixed(1)} s`;
+  const line = `${word.padEnd(6)}  ${file.padEnd(48)} ${counts(passed, failed.length, skipped.length)}, ${seconds.toFixed(1)} s`;
+  const figures = printed.filter((text) => figure.test(text)).map((text) => `        ${text}`);
+  return [line, ...figures].join('\n');
 }
 
 /** Every failure with its error, and what the file printed last. */
