@@ -14,6 +14,12 @@ export class DueQueue<Item> {
     return this.#heap[0]?.atMs;
   }
 
+  /** Drops from the front whatever is no longer wanted, up to the first that is. */
+  dropWhile(isUnwanted: (item: Item) => boolean): void {
+    for (let first = this.#heap[0]; first !== undefined && isUnwanted(first.item); first = this.#heap[0])
+      this.popDue(first.atMs);
+  }
+
   push(atMs: number, item: Item): void {
     const entry = { atMs, item };
     let at = this.#heap.push(entry) - 1;

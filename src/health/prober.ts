@@ -173,6 +173,8 @@ export class Prober {
   /** One timer for everything that is due. */
   #arm(): void {
     if (this.#isClosed) return;
+    // Most have landed long before; nobody has to wake up for those.
+    this.#deadlines.dropWhile(({ state, flight }) => state.flight !== flight);
     // Without room nothing is started, however due it is; the next one that lands makes room and comes here.
     const dueMs = this.#inFlight < this.#limit ? this.#due.nextAtMs : undefined;
     const atMs = Math.min(dueMs ?? Infinity, this.#deadlines.nextAtMs ?? Infinity);

@@ -201,6 +201,31 @@ describe('the prober', () => {
     rig.prober.close();
   });
 
+  it('probes that are due at nearly the same time start together, and answered ones wake nobody', () => {
+    const time = new FakeTime();
+    let timersSet = 0;
+    const timers = {
+      after: (delayMs: number, callback: () => void) => {
+        timersSet++;
+        return time.after(delayMs, callback);
+      },
+    };
+    const rig = new Rig({ nowMs: () => time.monotonicMs(), timers });
+    let asked = 0;
+    rig.answer = (settle) => {
+      asked++;
+      time.after(0, () => settle(passed));
+    };
+    rig.add(Array.from({ length: 1000 }, (_, index) => probe(`198.51.${100 + (index >> 8)}.${index & 255}`)));
+    time.advance(5000);
+    timersSet = 0;
+    asked = 0;
+    time.advance(10_000);
+    rig.prober.close();
+    assert.ok(asked >= 4900, `${asked} probes`);
+    assert.ok(timersSet <= 4000, `${timersSet} timers for ${asked} probes`);
+  });
+
   it('what is removed is ended and never heard of again; others do not move', () => {
     const rig = new Rig();
     rig.answer = () => {};
