@@ -1,9 +1,9 @@
 /**
  * `npm run bench`: speed and memory in one boot of the lab, side by side with ipvsadm and keepalived, as a table or,
  * with `-- --json`, for programs. `-- --quick` is a smoke size. `-- cluster` (or
- * `programming`, `director`, `traffic`, `health`) runs one part. `-- weights` is another benchmark: weights that follow the load,
- * on simulated servers, without the lab; `-- weights --plot FILE` draws it. `-- scrape` is one more without the lab: what a reading of
- * /metrics costs.
+ * `programming`, `director`, `traffic`, `health`) runs one part; `-- health --aspect cpu` a part of that. `-- weights` is
+ * another benchmark: weights that follow the load, on simulated servers, without the lab; `-- weights --plot FILE` draws it.
+ * `-- scrape` is one more without the lab: what a reading of /metrics costs.
  */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { bootLab, describeLabResult } from '../test/lab/kernel.ts';
 import { ensureLabPackages, LabUnavailable } from '../test/lab/packages.ts';
 import { buildProduct } from '../tools/build.ts';
+import { healthAspects, type HealthAspect } from './health/aspects.ts';
 import { measureNativeCpu } from './health/cpu.ts';
 import { benchmarkScrape } from './scrape.ts';
 import { benchmarkWeights } from './weights/benchmark.ts';
@@ -28,6 +29,7 @@ async function main(argv: readonly string[]): Promise<number> {
       quick: { type: 'boolean' },
       json: { type: 'boolean' },
       part: { type: 'string', multiple: true },
+      aspect: { type: 'string', multiple: true },
       plot: { type: 'string' },
     },
     allowPositionals: true,
@@ -68,11 +70,17 @@ async function main(argv: readonly string[]): Promise<number> {
     parts: chosen,
     product: needsProduct ? (await buildProduct()).file : '',
     checkerProgram: chosen.includes('health') ? await buildChecker() : '',
+    serverProgram: chosen.includes('health') ? await buildServers() : '',
+    healthAspects: chooseAspects(values.aspect, isQuick),
     healthSize: isQuick ? 'quick' : 'whole',
   };
   // Of this machine, which the lab cannot see: on a busy one, nothing that follows is worth quoting.
   const load = `${(os.loadavg()[0] ?? 0).toFixed(2)} on ${os.cpus().length} CPUs before the start`;
   const native = chosen.includes('health') ? await measureNatively(options, progress) : undefined;
+  if (native !== undefined && chosen.length === 1 && options.healthAspects.every((one) => one === 'native')) {
+    print({ ...native, environment: { kernel: os.release(), node: process.version, load } }, values.json);
+    return 0;
+  }
   let report: Report | undefined;
   const result = await bootLab(
     { argv: [process.execPath, inside.file, JSON.stringify(options), resultFile] },
@@ -93,8 +101,21 @@ async function main(argv: readonly string[]): Promise<number> {
     measurements: [...report.measurements, ...(native?.measurements ?? [])],
     environment: { ...report.environment, load },
   };
-  process.stdout.write(`${values.json === true ? formatReportAsJson(found) : formatReport(found)}\n`);
+  print(found, values.json);
   return 0;
+}
+
+function print(report: Report, isJson: boolean | undefined): void {
+  process.stdout.write(`${isJson === true ? formatReportAsJson(report) : formatReport(report)}\n`);
+}
+
+/** @throws Error when there is no such aspect */
+function chooseAspects(asked: readonly string[] | undefined, isQuick: boolean): readonly HealthAspect[] {
+  const unknown = asked?.find((aspect) => !healthAspects.some((known) => known === aspect));
+  if (unknown !== undefined)
+    throw new Error(`There is no aspect "${unknown}" of health: ${healthAspects.join(', ')}.`);
+  const usual = isQuick ? healthAspects.filter((aspect) => aspect !== 'cpu-large') : healthAspects;
+  return asked === undefined ? usual : healthAspects.filter((aspect) => asked.includes(aspect));
 }
 
 async function buildChecker(): Promise<string> {
@@ -105,13 +126,24 @@ async function buildChecker(): Promise<string> {
   return built.file;
 }
 
+async function buildServers(): Promise<string> {
+  const built = await buildProduct({
+    entry: 'bench/health/server-program.ts',
+    outfile: 'build/bench/servers.mjs',
+  });
+  return built.file;
+}
+
 /** Before the lab takes its share of the machine. */
 async function measureNatively(
-  { checkerProgram, healthSize }: BenchmarkOptions,
+  { checkerProgram, healthAspects: chosen, healthSize }: BenchmarkOptions,
   progress: (line: string) => void,
-): Promise<PartResult> {
+): Promise<PartResult | undefined> {
+  if (!chosen.includes('native')) return undefined;
   progress('probes natively, over loopback');
   return measureNativeCpu(checkerProgram, {
+    question: 'tcp',
+    port: 0,
     targets: healthSize === 'quick' ? 1000 : 10_000,
     intervalSeconds: healthSize === 'quick' ? 1 : 5,
     timeoutSeconds: 1,

@@ -1,4 +1,5 @@
 import type { TableSize } from './content.ts';
+import type { HealthAspect } from './health/aspects.ts';
 
 /**
  * programming: the table alone. director: the whole product at that size. traffic: from start to first packet. cluster:
@@ -20,5 +21,8 @@ export interface BenchmarkOptions extends TableSize {
   readonly product: string;
   /** Absolute path of the bundle of test/lab/farm/checker-program.ts. */
   readonly checkerProgram: string;
+  /** Absolute path of the bundle of health/server-program.ts. */
+  readonly serverProgram: string;
+  readonly healthAspects: readonly HealthAspect[];
   readonly healthSize: 'quick' | 'whole';
 }

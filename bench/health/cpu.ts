@@ -4,109 +4,132 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RunningChecker } from '../../test/lab/farm/running-checker.ts';
 import { TargetFarm } from '../../test/lab/farm/target-farm.ts';
-import type { PartResult } from '../report.ts';
+import type { Measurement, PartResult } from '../report.ts';
 import { RunningKeepalived } from './keepalived.ts';
 import { asCheckerJob } from './pace.ts';
 import type { Pace } from './pace.ts';
-import { cpuMsOfTree } from './processes.ts';
+import { cpuMsOfTree, peakMbOfTree } from './processes.ts';
 
-/** How long to wait until all is even: every target was asked twice, and code is warm. */
-const settleIntervals = 2.2;
+/** How long to wait until all is even: every target was asked, and code is warm. */
+const settleIntervals = 1.3;
+const leastSettleSeconds = 15;
+const leastWindowSeconds = 15;
 
 export interface CpuOptions {
-  readonly paces: readonly Pace[];
+  readonly pace: Pace;
   readonly rounds: number;
   readonly checkerProgram: string;
   readonly folder: string;
   readonly progress: (line: string) => void;
 }
 
-/** In the lab, in turns: microseconds of CPU for each probe, which is what scales; the lab multiplies them. */
-export async function measureCpu(options: CpuOptions): Promise<PartResult> {
-  const results: PartResult[] = [];
-  for (const pace of options.paces) results.push(await measurePace(pace, options));
-  return {
-    measurements: results.flatMap(({ measurements }) => measurements),
-    comparisons: results.flatMap(({ comparisons }) => comparisons),
-  };
+/** What is being watched. */
+interface Contender {
+  readonly pid: number;
+  stop(): Promise<void>;
 }
 
-async function measurePace(pace: Pace, { rounds, ...options }: CpuOptions): Promise<PartResult> {
-  const ours: number[] = [];
-  const keepalived: number[] = [];
+interface Cost {
+  /** User and kernel mode, of all processes and threads. */
+  readonly cpuUs: number;
+  readonly peakMb: number;
+}
+
+/** In the lab, in turns: microseconds of CPU for each probe, which is what scales; the lab multiplies them. */
+export async function measureCpu({ pace, rounds, ...tools }: CpuOptions): Promise<PartResult> {
+  const ours: Cost[] = [];
+  const keepalived: Cost[] = [];
+  const job = asCheckerJob(pace);
   for (let round = 0; round < rounds; round++) {
-    ours.push(await onFarm((farm) => measureOurs(farm, pace, options)));
-    keepalived.push(await onFarm((farm) => measureKeepalived(farm, pace, options)));
-    options.progress(
-      `${pace.targets} targets, ${round + 1}/${rounds}: ours ${ours.at(-1)?.toFixed(0)} µs a probe, ` +
-        `keepalived ${keepalived.at(-1)?.toFixed(0)} µs`,
+    ours.push(
+      await costOnFarm(pace, async (farm) => RunningChecker.start(farm.prober(0), tools.checkerProgram, job)),
+    );
+    keepalived.push(
+      await costOnFarm(pace, (farm) => RunningKeepalived.start(farm.prober(0), pace, tools.folder)),
+    );
+    tools.progress(
+      `${pace.targets} targets, ${round + 1}/${rounds}: ours ${ours.at(-1)?.cpuUs.toFixed(0)} µs a probe, ` +
+        `keepalived ${keepalived.at(-1)?.cpuUs.toFixed(0)} µs`,
     );
   }
-  const what = `${pace.targets} targets every ${pace.intervalSeconds} s: CPU of a probe`;
-  const ids = { ours: `probe-cpu-${pace.targets}`, keepalived: `keepalived-cpu-${pace.targets}` };
+  const what = `${pace.targets} targets every ${pace.intervalSeconds} s`;
+  const row = (id: string, title: string, unit: 'µs' | 'MB', samples: readonly number[]): Measurement => ({
+    id: `${id}-${pace.targets}`,
+    title,
+    unit,
+    samples,
+  });
+  const cpuOf = ({ cpuUs }: Cost) => cpuUs;
+  const memoryOf = ({ peakMb }: Cost) => peakMb;
   return {
     measurements: [
-      { id: ids.ours, title: `prober, ${what}`, unit: 'µs', samples: ours },
-      { id: ids.keepalived, title: `keepalived, ${what}`, unit: 'µs', samples: keepalived },
+      row('probe-cpu', `prober, ${what}: CPU of a probe`, 'µs', ours.map(cpuOf)),
+      row('keepalived-cpu', `keepalived, ${what}: CPU of a probe`, 'µs', keepalived.map(cpuOf)),
+      row('probe-memory', `prober alone, ${what}: most memory ever`, 'MB', ours.map(memoryOf)),
+      row('keepalived-memory', `keepalived, ${what}: most memory ever`, 'MB', keepalived.map(memoryOf)),
     ],
     comparisons: [
       {
-        title: `prober's CPU / keepalived's, ${pace.targets} targets`,
-        of: ids.ours,
-        to: ids.keepalived,
+        title: `prober's CPU / keepalived's, ${what}`,
+        of: `probe-cpu-${pace.targets}`,
+        to: `keepalived-cpu-${pace.targets}`,
         aim: { statistic: 'median', atMost: 2 },
       },
     ],
   };
 }
 
-async function onFarm(body: (farm: TargetFarm) => Promise<number>): Promise<number> {
+async function costOnFarm(pace: Pace, start: (farm: TargetFarm) => Promise<Contender>): Promise<Cost> {
   const farm = await TargetFarm.layOut();
   try {
-    return await body(farm);
+    const contender = await start(farm);
+    await settle(pace);
+    const [cost] = await watch(pace, contender.pid, () => farm.answered(), 1);
+    await contender.stop();
+    if (cost === undefined) throw new Error('nothing was watched');
+    return cost;
   } finally {
     await farm.remove();
   }
 }
 
-type Tools = Omit<CpuOptions, 'rounds' | 'paces'>;
-
-async function measureOurs(farm: TargetFarm, pace: Pace, { checkerProgram }: Tools): Promise<number> {
-  const checker = RunningChecker.start(farm.prober(0), checkerProgram, asCheckerJob(pace));
-  const cost = await costOfProbe(farm, pace, checker.pid);
-  await checker.stop();
-  return cost;
+function settle({ intervalSeconds }: Pace): Promise<unknown> {
+  return sleep(Math.max(leastSettleSeconds, intervalSeconds * settleIntervals) * 1000);
 }
 
-async function measureKeepalived(farm: TargetFarm, pace: Pace, { folder }: Tools): Promise<number> {
-  const keepalived = await RunningKeepalived.start(farm.prober(0), pace, folder);
-  const cost = await costOfProbe(farm, pace, keepalived.pid);
-  await keepalived.stop();
-  return cost;
-}
-
-/** @throws Error when it did not ask as often as it was told to: then the cost of a probe means nothing */
-async function costOfProbe(
-  farm: TargetFarm,
+/**
+ * @param answered how many probes the targets have answered so far
+ * @throws Error when they were not asked as often as they should have been: then the cost of a probe means nothing
+ */
+async function watch(
   { targets, intervalSeconds }: Pace,
   pid: number,
-): Promise<number> {
-  await sleep(intervalSeconds * settleIntervals * 1000);
-  const before = { cpuMs: cpuMsOfTree(pid), answered: farm.answered(), atMs: performance.now() };
-  await sleep(intervalSeconds * 1000 * Math.max(1, Math.round(15 / intervalSeconds)));
-  const probes = farm.answered() - before.answered;
-  const expected = ((performance.now() - before.atMs) / 1000 / intervalSeconds) * targets;
-  if (probes < expected * 0.9)
-    throw new Error(`${probes} probes instead of ${expected.toFixed(0)}: this machine is too slow`);
-  return ((cpuMsOfTree(pid) - before.cpuMs) / probes) * 1000;
+  answered: () => number,
+  windows: number,
+): Promise<Cost[]> {
+  const costs: Cost[] = [];
+  const seconds = intervalSeconds * Math.max(1, Math.round(leastWindowSeconds / windows / intervalSeconds));
+  for (let window = 0; window < windows; window++) {
+    const before = { cpuMs: cpuMsOfTree(pid), answered: answered(), atMs: performance.now() };
+    await sleep(seconds * 1000);
+    const probes = answered() - before.answered;
+    const cpuMs = cpuMsOfTree(pid) - before.cpuMs;
+    const expected = ((performance.now() - before.atMs) / 1000 / intervalSeconds) * targets;
+    if (probes < expected * 0.9)
+      throw new Error(`${probes} probes instead of ${expected.toFixed(0)}: this machine is too slow`);
+    costs.push({ cpuUs: (cpuMs / probes) * 1000, peakMb: peakMbOfTree(pid) });
+  }
+  return costs;
 }
 
 /**
  * On this machine itself, over loopback, where a system call costs what it costs: the share of one core. This process
- * accepts; only the prober's own process is counted.
+ * accepts; only the prober's own process is counted, but in it the kernel's work on both ends of the loopback.
  */
 export async function measureNativeCpu(checkerProgram: string, pace: Pace): Promise<PartResult> {
+  let accepted = 0;
   const server = createServer((socket) => {
+    accepted++;
     socket.on('error', () => {});
     socket.destroy();
   });
@@ -114,23 +137,26 @@ export async function measureNativeCpu(checkerProgram: string, pace: Pace): Prom
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const checker = RunningChecker.startHere(checkerProgram, asCheckerJob(pace, { port, network: '127.19' }));
-  await sleep(pace.intervalSeconds * settleIntervals * 1000);
-  const samples: number[] = [];
-  for (let window = 0; window < 5; window++) {
-    const before = { cpuMs: cpuMsOfTree(checker.pid), atMs: performance.now() };
-    await sleep(pace.intervalSeconds * 1000);
-    samples.push(((cpuMsOfTree(checker.pid) - before.cpuMs) / (performance.now() - before.atMs)) * 100);
-  }
+  await settle(pace);
+  const costs = await watch(pace, checker.pid, () => accepted, 5);
   await checker.stop();
   server.close();
+  const what = `prober, natively, ${pace.targets} targets every ${pace.intervalSeconds} s`;
+  const probesPerSecond = pace.targets / pace.intervalSeconds;
   return {
     measurements: [
       {
         id: 'native-cpu',
-        title: `prober, natively, ${pace.targets} targets every ${pace.intervalSeconds} s: of one core`,
+        title: `${what}: of one core`,
         unit: '%',
-        samples,
+        samples: costs.map(({ cpuUs }) => (cpuUs * probesPerSecond) / 10_000),
         aim: { statistic: 'median', atMost: 40 },
+      },
+      {
+        id: 'native-memory',
+        title: `${what}: most memory ever`,
+        unit: 'MB',
+        samples: costs.slice(-1).map(({ peakMb }) => peakMb),
       },
     ],
     comparisons: [],

@@ -8,74 +8,187 @@ import type { Comparison, Measurement, PartResult } from '../report.ts';
 import { RunningKeepalived } from './keepalived.ts';
 import { asCheckerJob } from './pace.ts';
 import type { Pace } from './pace.ts';
+import { RealServers } from './real-servers.ts';
 
 export interface DetectionOptions {
   readonly checkerProgram: string;
+  /** Bundle of server-program.ts. */
+  readonly serverProgram: string;
   readonly folder: string;
+  readonly rounds: number;
   readonly progress: (line: string) => void;
 }
 
-/** Group 0 is struck, group 1 stays well. */
-const groupSize = 256;
-export const detectionPace: Pace = {
+/** So many are struck, and as many stay well. */
+const groupSize = 64;
+const struckNetwork = '198.19.0.0/26';
+const port = 8080;
+const pace: Omit<Pace, 'question'> = {
   targets: 2 * groupSize,
+  port,
   intervalSeconds: 2,
   timeoutSeconds: 1,
   failureThreshold: 3,
 };
-const patienceMs = 120_000;
-
-const fates = { refuse: 'its processes end', silence: 'it goes dark' } as const;
+const patienceMs = 60_000;
 
 interface Contenders {
+  readonly question: Pace['question'];
   readonly farm: TargetFarm;
   readonly checker: RunningChecker;
   readonly keepalived: RunningKeepalived;
+  readonly struck: RealServers;
+  readonly well: RealServers;
 }
 
+interface Fate {
+  readonly id: string;
+  readonly title: string;
+  readonly strike: (contenders: Contenders) => Promise<void>;
+  readonly heal: (contenders: Contenders) => Promise<void>;
+}
+
+const killed: Fate = {
+  id: 'killed',
+  title: 'kill -9',
+  strike: async ({ struck }) => struck.signal('SIGKILL'),
+  heal: ({ struck }) => struck.start(),
+};
+const frozen: Fate = {
+  id: 'frozen',
+  title: 'frozen by SIGSTOP',
+  strike: async ({ struck }) => struck.signal('SIGSTOP'),
+  heal: async ({ struck }) => struck.signal('SIGCONT'),
+};
+const dark: Fate = {
+  id: 'dark',
+  title: 'all packets dropped',
+  strike: ({ farm }) => farm.darken(struckNetwork),
+  heal: ({ farm }) => farm.lighten(struckNetwork),
+};
+
+const trials = [
+  // keepalived's quickest check.
+  { question: 'tcp', fates: [killed, dark] },
+  // A frozen server still connects: its kernel does. Only an answer shows that it lives.
+  { question: 'http', fates: [killed, frozen, dark] },
+] as const;
+
+/** Milliseconds, in ascending order. */
 type Delays = Readonly<Record<'ours' | 'keepalived' | 'oursTwice', readonly number[]>>;
 
 export async function measureDetection(options: DetectionOptions): Promise<PartResult> {
+  const results: PartResult[] = [];
+  for (const { question, fates } of trials) results.push(await measureTrial(question, fates, options));
+  return {
+    measurements: results.flatMap(({ measurements }) => measurements),
+    comparisons: results.flatMap(({ comparisons }) => comparisons),
+  };
+}
+
+async function measureTrial(
+  question: Pace['question'],
+  fates: readonly Fate[],
+  options: DetectionOptions,
+): Promise<PartResult> {
   const farm = await TargetFarm.layOut({ probers: 2 });
+  const servers = (first: number) =>
+    new RealServers(farm, options.serverProgram, { first, size: groupSize, port });
+  const struck = servers(0);
+  const well = servers(groupSize);
+  await struck.start();
+  await well.start();
   // One success suffices for keepalived; the first policy is that, the second is our default.
   const policies = [1, 2].map((successThreshold) => ({ successThreshold, failureThreshold: 3 }));
-  const job = asCheckerJob(detectionPace, { policies, isTold: true });
+  const asked = { ...pace, question };
+  const job = asCheckerJob(asked, { policies, isTold: true });
   const checker = RunningChecker.start(farm.prober(0), options.checkerProgram, job);
-  const keepalived = await RunningKeepalived.start(farm.prober(1), detectionPace, options.folder);
-  const contenders = { farm, checker, keepalived };
-  await sleep(detectionPace.intervalSeconds * 3000);
+  const keepalived = await RunningKeepalived.start(farm.prober(1), asked, options.folder);
+  const contenders: Contenders = { question, farm, checker, keepalived, struck, well };
+  await sleep(pace.intervalSeconds * 3000);
 
-  const measurements: Measurement[] = [];
-  const comparisons: Comparison[] = [];
-  for (const fate of ['refuse', 'silence'] as const) {
-    const gone = await timeTurns(contenders, false, () => farm.strike(0, fate));
-    const back = await timeTurns(contenders, true, () => farm.heal(0, fate));
-    options.progress(`${fates[fate]}: gone ${medians(gone)}; back ${medians(back)}`);
-    add(`gone-${fate}`, `${fates[fate]} until out of service`, gone);
-    add(`back-${fate}`, `back after "${fates[fate]}" until in service, one success`, back);
-    measurements.push({
-      id: `back-${fate}-twice`,
-      title: `prober, back after "${fates[fate]}", two successes as by default`,
-      unit: 'ms',
-      samples: back.oursTwice,
-    });
-  }
+  const begin = await readCounters(contenders);
+  const results: PartResult[] = [];
+  for (const fate of fates) results.push(await measureFate(fate, contenders, options));
+  const end = await readCounters(contenders);
+  checkLoad(begin, end);
   await checker.stop();
   await keepalived.stop();
   await farm.remove();
-  return { measurements, comparisons };
 
-  function add(id: string, title: string, { ours, keepalived: theirs }: Delays): void {
-    measurements.push(
-      { id, title: `prober, ${title}`, unit: 'ms', samples: ours },
-      { id: `${id}-keepalived`, title: `keepalived, ${title}`, unit: 'ms', samples: theirs },
-    );
-    const aim = { statistic: 'median', atMost: 1 } as const;
-    comparisons.push({ title: `prober / keepalived: ${title}`, of: id, to: `${id}-keepalived`, aim });
-  }
+  const falls = (id: 'ourTurns' | 'theirTurns', name: string): Measurement => ({
+    id: `${question}-well-${id}`,
+    title: `${name}, ${question}: turns of ${groupSize} servers beside those, which stayed well`,
+    unit: 'falls',
+    samples: [end[id] - begin[id]],
+    aim: { statistic: 'max', atMost: 0 },
+  });
+  return {
+    measurements: [
+      ...results.flatMap(({ measurements }) => measurements),
+      falls('ourTurns', 'prober'),
+      falls('theirTurns', 'keepalived'),
+    ],
+    comparisons: results.flatMap(({ comparisons }) => comparisons),
+  };
 }
 
-/** From the blow until each of the struck targets turned, in ascending order: of the same rank, not of the same target. */
+async function measureFate(
+  { id, title, strike, heal }: Fate,
+  contenders: Contenders,
+  { rounds, progress }: DetectionOptions,
+): Promise<PartResult> {
+  const { question } = contenders;
+  const name = `${question}, ${title}`;
+  const gone: Delays[] = [];
+  const back: Delays[] = [];
+  for (let round = 0; round < rounds; round++) {
+    // Not always at the same point of everybody's interval.
+    await sleep((pace.intervalSeconds * 1000 * round) / rounds);
+    gone.push(await timeTurns(contenders, false, () => strike(contenders)));
+    back.push(await timeTurns(contenders, true, () => heal(contenders)));
+    progress(`${name}, ${round + 1}/${rounds}: gone ${medians(gone.at(-1))}; back ${medians(back.at(-1))}`);
+  }
+  const isGone = compare(`${question}-gone-${id}`, `${name} until out of service`, gone);
+  const isBack = compare(`${question}-back-${id}`, `${name}: back, one success`, back);
+  const twice: Measurement = {
+    id: `${question}-back-${id}-twice`,
+    title: `prober, ${name}: back, two successes as by default`,
+    unit: 'ms',
+    samples: back.flatMap((delays) => delays.oursTwice),
+  };
+  return {
+    measurements: [...isGone.measurements, ...isBack.measurements, twice],
+    comparisons: [...isGone.comparisons, ...isBack.comparisons],
+  };
+}
+
+/** Round by round and rank by rank: the slowest of ours beside the slowest of theirs. */
+function compare(id: string, title: string, rounds: readonly Delays[]): PartResult {
+  const comparison: Comparison = {
+    title: `prober / keepalived: ${title}`,
+    of: id,
+    to: `${id}-keepalived`,
+    aim: { statistic: 'median', atMost: 1 },
+  };
+  return {
+    measurements: [
+      { id, title: `prober, ${title}`, unit: 'ms', samples: rounds.flatMap(({ ours }) => ours) },
+      {
+        id: comparison.to,
+        title: `keepalived, ${title}`,
+        unit: 'ms',
+        samples: rounds.flatMap(({ keepalived }) => keepalived),
+      },
+    ],
+    comparisons: [comparison],
+  };
+}
+
+/**
+ * From the blow until each of the struck targets turned.
+ * @throws Error when one of the two does not see all of them turn
+ */
 async function timeTurns(
   { checker, keepalived }: Contenders,
   isUp: boolean,
@@ -83,20 +196,16 @@ async function timeTurns(
 ): Promise<Delays> {
   await strike();
   const startMs = sharedNowMs();
-  const ours = (policy: number) =>
-    turnsTo(
-      isUp,
-      checker.turns
-        .filter((turn) => turn.policy === policy)
-        .map(({ target, ...turn }) => ({ ...turn, rip: targetOf('198.19', target) })),
-    );
+  const ours = (policy: number) => turnsTo(isUp, ourTurns(checker, policy));
   const theirs = () => turnsTo(isUp, keepalived.turns);
   const seen = () => [ours(0), ours(1), theirs()].map((turns) => turns.length);
   while (seen().some((count) => count < groupSize)) {
     if (sharedNowMs() > startMs + patienceMs) {
       const { outcomes } = await checker.totals();
+      const state = isUp ? 'up' : 'down';
       throw new Error(
-        `of ${groupSize} servers only ${seen().join(', ')} turned; ${JSON.stringify(outcomes)}`,
+        `of ${groupSize} servers that are ${state} only so many were seen so by us, by us with two successes and by ` +
+          `keepalived: ${seen().join(', ')}; ${JSON.stringify(outcomes)}`,
       );
     }
     await sleep(100);
@@ -106,21 +215,65 @@ async function timeTurns(
   return { ours: delays(ours(0)), oursTwice: delays(ours(1)), keepalived: delays(theirs()) };
 }
 
+interface SeenTurn {
+  readonly rip: string;
+  readonly isUp: boolean;
+  readonly atMs: number;
+}
+
+function ourTurns(checker: RunningChecker, policy: number): SeenTurn[] {
+  return checker.turns
+    .filter((turn) => turn.policy === policy)
+    .map(({ target, ...turn }) => ({ ...turn, rip: targetOf('198.19', target) }));
+}
+
+const struckRips = new Set(Array.from({ length: groupSize }, (_, target) => targetOf('198.19', target)));
+
 /** When the struck servers took the state that they have, of those that have the wanted one. */
-function turnsTo(
-  isUp: boolean,
-  turns: readonly { readonly rip: string; readonly isUp: boolean; readonly atMs: number }[],
-): number[] {
+function turnsTo(isUp: boolean, turns: readonly SeenTurn[]): number[] {
   const last = new Map(turns.map((turn) => [turn.rip, turn]));
-  return struck.flatMap((rip) => {
+  return [...struckRips].flatMap((rip) => {
     const turn = last.get(rip);
     return turn?.isUp === isUp ? [turn.atMs] : [];
   });
 }
 
-const struck = Array.from({ length: groupSize }, (_, target) => targetOf('198.19', target));
+interface Counters {
+  readonly atMs: number;
+  /** Turns of the servers that nothing happened to: the negative control of it all. */
+  readonly ourTurns: number;
+  readonly theirTurns: number;
+  readonly ourProbes: number;
+  /** Connections from both to the servers that nothing happened to. */
+  readonly taken: number;
+}
 
-function medians({ ours, keepalived }: Delays): string {
-  const median = (delays: readonly number[]) => delays[delays.length >> 1]?.toFixed(0);
-  return `ours ${median(ours)} ms, keepalived ${median(keepalived)} ms`;
+async function readCounters({ checker, keepalived, well }: Contenders): Promise<Counters> {
+  const ofTheWell = (turns: readonly SeenTurn[]) => turns.filter(({ rip }) => !struckRips.has(rip)).length;
+  const { outcomes } = await checker.totals();
+  return {
+    atMs: sharedNowMs(),
+    ourTurns: ofTheWell(ourTurns(checker, 0)),
+    theirTurns: ofTheWell(keepalived.turns),
+    ourProbes: Object.values(outcomes).reduce((sum, count) => sum + count, 0),
+    taken: await well.taken(),
+  };
+}
+
+/** @throws Error when they did not ask as often as they were told to: then the delays mean nothing */
+function checkLoad(begin: Counters, end: Counters): void {
+  const intervals = (end.atMs - begin.atMs) / 1000 / pace.intervalSeconds;
+  const probes = end.ourProbes - begin.ourProbes;
+  const taken = end.taken - begin.taken;
+  // keepalived counts its interval from the end of a check to the beginning of the next, and so asks a little less often.
+  if (probes < 0.9 * intervals * pace.targets || taken < 0.85 * 2 * intervals * groupSize)
+    throw new Error(
+      `in ${intervals.toFixed(1)} intervals ${probes} probes of ours to ${pace.targets} servers, and ${taken} of both to ` +
+        `${groupSize}: this machine is too slow`,
+    );
+}
+
+function medians(delays: Delays | undefined): string {
+  const median = (list: readonly number[] = []) => list[list.length >> 1]?.toFixed(0);
+  return `ours ${median(delays?.ours)} ms, keepalived ${median(delays?.keepalived)} ms`;
 }

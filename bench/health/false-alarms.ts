@@ -3,19 +3,31 @@ import type { Pace } from './pace.ts';
 
 /**
  * The share of probes to a healthy server that fail when each packet is lost with a probability of `loss`, in each direction. A
- * probe dials twice, and a dial needs a SYN and its answer; the kernel repeats neither within the timeout of one second.
+ * dial needs a SYN and its answer; the kernel repeats neither within the timeout of one second.
+ * @param dials how often a probe tries to connect within its timeout: ours twice, keepalived's once
  */
-export function probeFailureShare(loss: number): number {
+export function probeFailureShare(loss: number, dials: 1 | 2): number {
   const dialFails = 1 - (1 - loss) ** 2;
-  return dialFails ** 2;
+  return dialFails ** dials;
 }
 
-/** Falls of one healthy target in a day: rows of failures that are as long as the threshold, each begun after a success. */
-export function falseTransitionsPerDay(
+type Thresholds = Pick<Pace, 'failureThreshold'>;
+
+/** Falls in so many probes of healthy servers: rows of failures that are as long as the threshold, each begun after a success. */
+export function expectedFalls(
+  probes: number,
   failureShare: number,
-  { intervalSeconds, failureThreshold }: Pick<Pace, 'intervalSeconds' | 'failureThreshold'>,
+  { failureThreshold }: Thresholds,
 ): number {
-  return (86_400 / intervalSeconds) * (1 - failureShare) * failureShare ** failureThreshold;
+  return probes * (1 - failureShare) * failureShare ** failureThreshold;
+}
+
+/** Of one healthy target. */
+export function falseFallsPerDay(
+  failureShare: number,
+  pace: Thresholds & Pick<Pace, 'intervalSeconds'>,
+): number {
+  return expectedFalls(86_400 / pace.intervalSeconds, failureShare, pace);
 }
 
 /**

@@ -34,12 +34,20 @@ ${servers.join('')}}
   return `global_defs {\n  router_id bench\n  lvs_notify_fifo ${fifo}\n}\n${services.join('')}`;
 }
 
-function realServer(rip: string, { intervalSeconds, timeoutSeconds, failureThreshold }: Pace): string {
-  return `  real_server ${rip} 80 {
-    TCP_CHECK {
-      connect_timeout ${timeoutSeconds}
-      retry ${failureThreshold - 1}
-      delay_before_retry ${intervalSeconds}
+function realServer(rip: string, pace: Pace): string {
+  const check =
+    pace.question === 'tcp'
+      ? 'TCP_CHECK {'
+      : `HTTP_GET {
+      url {
+        path /
+        status_code 200
+      }`;
+  return `  real_server ${rip} ${pace.port} {
+    ${check}
+      connect_timeout ${pace.timeoutSeconds}
+      retry ${pace.failureThreshold - 1}
+      delay_before_retry ${pace.intervalSeconds}
     }
   }
 `;

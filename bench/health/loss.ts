@@ -1,29 +1,53 @@
 /** How often a server that is well is taken for dead, on wires that lose packets. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sharedNowMs } from '../../src/health/index.ts';
 import { RunningChecker } from '../../test/lab/farm/running-checker.ts';
 import { TargetFarm } from '../../test/lab/farm/target-farm.ts';
 import type { Measurement, PartResult } from '../report.ts';
-import type { DetectionOptions } from './detection.ts';
-import { falseTransitionsPerDay, probeFailureShare, upperBound } from './false-alarms.ts';
+import { expectedFalls, falseFallsPerDay, probeFailureShare, upperBound } from './false-alarms.ts';
 import { RunningKeepalived } from './keepalived.ts';
 import { asCheckerJob } from './pace.ts';
 import type { Pace } from './pace.ts';
 
-const pace: Pace = { targets: 500, intervalSeconds: 2, timeoutSeconds: 1, failureThreshold: 3 };
+const pace: Pace = {
+  targets: 800,
+  question: 'tcp',
+  port: 80,
+  intervalSeconds: 2,
+  timeoutSeconds: 1,
+  failureThreshold: 3,
+};
+/** Judged beside each other on the same probes: with the lowest, false falls must be seen, or nothing was lost. */
 const thresholds = [1, 2, 3] as const;
 
-export interface LossOptions extends DetectionOptions {
-  /** Probes per share of loss, at least. */
+export interface LossOptions {
+  readonly checkerProgram: string;
+  readonly folder: string;
+  readonly progress: (line: string) => void;
+  /** Probes of each of the two per share of loss, at least. */
   readonly probes: number;
+  /** Shares of packets that are lost. */
+  readonly percents: readonly number[];
 }
 
 export async function measureLoss(options: LossOptions): Promise<PartResult> {
   const measurements: Measurement[] = [];
-  for (const percent of [0, 1, 5]) measurements.push(...(await measureShare(percent, options)));
+  for (const percent of options.percents) measurements.push(...describe(await countFalls(percent, options)));
   return { measurements, comparisons: [] };
 }
 
-async function measureShare(percent: number, options: LossOptions): Promise<Measurement[]> {
+interface Counts {
+  readonly percent: number;
+  readonly probes: number;
+  /** Probes that did not pass, void ones included. */
+  readonly lost: number;
+  /** By index of `thresholds`. */
+  readonly falls: readonly number[];
+  readonly theirProbes: number;
+  readonly theirFalls: number;
+}
+
+async function countFalls(percent: number, options: LossOptions): Promise<Counts> {
   const farm = await TargetFarm.layOut({ probers: 2 });
   const policies = thresholds.map((failureThreshold) => ({ successThreshold: 1, failureThreshold }));
   const job = asCheckerJob(pace, { policies, isTold: true });
@@ -31,74 +55,101 @@ async function measureShare(percent: number, options: LossOptions): Promise<Meas
   const keepalived = await RunningKeepalived.start(farm.prober(1), pace, options.folder);
   await sleep(pace.intervalSeconds * 2500);
   await farm.lose(percent);
-  const ourTurns = checker.turns.length;
-  const theirTurns = keepalived.turns.length;
+  const begin = { ours: checker.turns.length, theirs: keepalived.turns.length, atMs: sharedNowMs() };
+  const answered = farm.answered();
   const before = await checker.totals();
   await sleep((options.probes / pace.targets) * pace.intervalSeconds * 1000 * 1.05);
   const after = await checker.totals();
+  const seconds = (sharedNowMs() - begin.atMs) / 1000;
+  const answeredAfter = farm.answered();
+  const packets = await farm.packets();
 
   const since = (name: string) => (after.outcomes[name] ?? 0) - (before.outcomes[name] ?? 0);
-  const names = Object.keys(after.outcomes);
-  const probes = names.reduce((sum, name) => sum + since(name), 0);
+  const probes = Object.keys(after.outcomes).reduce((sum, name) => sum + since(name), 0);
   // A timeout while the prober itself was held up is void and turns nothing; here it counts as lost like any other.
   const lost = probes - since('passed');
-  const void_ = since('ProberLate');
   const falls = thresholds.map(
     (_, policy) =>
-      checker.turns.slice(ourTurns).filter((turn) => turn.policy === policy && !turn.isUp).length,
+      checker.turns.slice(begin.ours).filter((turn) => turn.policy === policy && !turn.isUp).length,
   );
-  const theirFalls = keepalived.turns.slice(theirTurns).filter(({ isUp }) => !isUp).length;
+  const theirFalls = keepalived.turns.slice(begin.theirs).filter(({ isUp }) => !isUp).length;
+  // It does not tell how often it asks; the farm tells how many SYNs came of both.
+  const theirProbes = Math.round((seconds / pace.intervalSeconds) * pace.targets);
   await checker.stop();
   await keepalived.stop();
   await farm.remove();
 
-  const [once, twice, thrice] = falls;
   options.progress(
-    `${percent} % loss: ${lost} of ${probes} probes lost (${void_} of them void); in service until 1, 2, 3 losses ` +
-      `in a row: ${once}, ${twice}, ${thrice} false falls; keepalived (3): ${theirFalls}`,
+    `${percent} % loss (${packets.lost} of ${packets.given} packets): ${lost} of ${probes} probes lost ` +
+      `(${since('ProberLate')} of them void); in service until 1, 2, 3 losses in a row: ${falls.join(', ')} ` +
+      `false falls; keepalived (3): ${theirFalls}`,
   );
-  const expected = probeFailureShare(percent / 100);
+  const mean = packets.given * (percent / 100);
+  if (Math.abs(packets.lost - mean) > 5 * Math.sqrt(mean))
+    throw new Error(`the wires lost ${packets.lost} of ${packets.given} packets instead of ${percent} %`);
+  const arrived = (probes + theirProbes) * (1 - percent / 100);
+  if (probes < options.probes || answeredAfter - answered < arrived * 0.9)
+    throw new Error(
+      `${probes} probes of ours, and ${answeredAfter - answered} SYNs of both instead of ${arrived.toFixed(0)}: ` +
+        'this machine is too slow',
+    );
+  return { percent, probes, lost, falls, theirProbes, theirFalls };
+}
+
+function describe({ percent, probes, lost, falls, theirProbes, theirFalls }: Counts): Measurement[] {
+  const expected = probeFailureShare(percent / 100, 2);
+  const theirExpected = probeFailureShare(percent / 100, 1);
   const deviation = Math.sqrt((expected * (1 - expected)) / probes);
-  const perDay = (share: number) => falseTransitionsPerDay(share, pace);
-  const title = (text: string) => `${percent} % loss: ${text}`;
+  const perDay = (share: number) => falseFallsPerDay(share, pace);
+  const row = (id: string, title: string, sample: number, aim?: number): Measurement => ({
+    id: `loss-${percent}${id}`,
+    title: `${percent} % loss: ${title}`,
+    unit: id === '' ? '%' : 'falls',
+    samples: [sample],
+    ...(aim === undefined ? {} : { aim: { statistic: 'median', atMost: aim } as const }),
+  });
+  const ownFalls = thresholds.map((failureThreshold, policy) => {
+    const count = expectedFalls(probes, expected, { failureThreshold });
+    return row(
+      `-falls-${failureThreshold}`,
+      `prober, false falls with failureThreshold ${failureThreshold}, ${say(count)} expected`,
+      falls[policy] ?? Number.NaN,
+      mostOf(count),
+    );
+  });
   return [
-    {
-      id: `loss-${percent}`,
-      title: title(`prober, of ${probes} probes lost, ${(expected * 100).toPrecision(2)} expected`),
-      unit: '%',
-      samples: [(lost / probes) * 100],
-      aim: { statistic: 'median', atMost: round((expected + 3 * deviation) * 100) },
-    },
-    {
-      id: `loss-${percent}-day`,
-      title: title(
-        `prober, false falls of one target in a day, by that share (${perDay(expected).toPrecision(2)} expected)`,
-      ),
-      unit: 'falls',
-      samples: [perDay(lost / probes)],
-    },
-    {
-      id: `loss-${percent}-day-bound`,
-      title: title('the same by the upper end of what the share may be (99 %)'),
-      unit: 'falls',
-      samples: [perDay(upperBound(lost, probes))],
-      ...(percent === 1 ? { aim: { statistic: 'median', atMost: 1 } as const } : {}),
-    },
-    ...thresholds.map((threshold, policy): Measurement => ({
-      id: `loss-${percent}-falls-${threshold}`,
-      title: title(`prober, false falls seen with failureThreshold ${threshold}`),
-      unit: 'falls',
-      samples: [falls[policy] ?? Number.NaN],
-    })),
-    {
-      id: `loss-${percent}-keepalived`,
-      title: title('keepalived, false falls seen meanwhile with as many retries as failureThreshold 3'),
-      unit: 'falls',
-      samples: [theirFalls],
-    },
+    row(
+      '',
+      `prober, of ${probes} probes lost, ${say(expected * 100)} expected`,
+      (lost / probes) * 100,
+      Number(((expected + 3 * deviation) * 100).toPrecision(3)),
+    ),
+    ...ownFalls,
+    row(
+      '-keepalived',
+      `keepalived, false falls meanwhile, also after 3 losses, ${say(expectedFalls(theirProbes, theirExpected, pace))} expected`,
+      theirFalls,
+    ),
+    row(
+      '-day',
+      `prober, false falls of one target in a day, by the share lost (${say(perDay(expected))} expected)`,
+      perDay(lost / probes),
+    ),
+    row(
+      '-day-bound',
+      'the same by the upper end of what the share may be (99 %)',
+      perDay(upperBound(lost, probes)),
+      percent === 1 ? 1 : undefined,
+    ),
+    row('-day-keepalived', "keepalived's falls of one target in a day, by arithmetic", perDay(theirExpected)),
   ];
 }
 
-function round(value: number): number {
-  return Number(value.toPrecision(3));
+/** What a count whose mean is that will hardly ever exceed: three deviations above it. */
+function mostOf(mean: number): number {
+  return Math.ceil(mean + 3 * Math.sqrt(mean));
+}
+
+function say(value: number): string {
+  return String(Number(value.toPrecision(2)));
 }

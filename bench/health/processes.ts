@@ -1,14 +1,28 @@
 import { readFileSync, readdirSync } from 'node:fs';
 
-/** Milliseconds of CPU that a process, its threads and its descendants have used so far. */
+/** Milliseconds of CPU, in user and kernel mode, that a process, its threads and its descendants have used so far. */
 export function cpuMsOfTree(pid: number): number {
+  return familyOf(pid).reduce((sum, member) => sum + cpuMs(member), 0);
+}
+
+/** The most memory that they ever had in MB (10^6 bytes), each for itself. */
+export function peakMbOfTree(pid: number): number {
+  return familyOf(pid).reduce((sum, member) => sum + peakMb(member), 0);
+}
+
+function familyOf(pid: number): number[] {
   const parents = readParents();
   const family = new Set([pid]);
   for (let size = 0; size < family.size;) {
     size = family.size;
     for (const [child, parent] of parents) if (family.has(parent)) family.add(child);
   }
-  return [...family].reduce((sum, member) => sum + cpuMs(member), 0);
+  return [...family];
+}
+
+function peakMb(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return (Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024) / 1e6;
 }
 
 function cpuMs(pid: number): number {

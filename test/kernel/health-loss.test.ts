@@ -46,9 +46,9 @@ test('on a wire that loses 5 % of all packets, nobody is taken for dead; with fa
   assert.equal(turns(false, 1), 0, `fell after ${falls.join(', ')} ms; ${JSON.stringify(outcomes)}`);
 
   await farm.lose(0);
-  await farm.strike(0, 'silence');
+  await farm.darken('198.19.0.0/24');
   while (turns(false, 1) < targets) await sleep(200);
-  await farm.heal(0, 'silence');
+  await farm.lighten('198.19.0.0/24');
   while (turns(true, 1) < 2 * targets) await sleep(200);
   await checker.stop();
 });

@@ -2,6 +2,8 @@
  * The prober of the product, alone, as a program: `checker-program.mjs JOB` with a job as JSON. Prints what it finds as
  * lines of JSON; a line on its input asks for the totals. Its end is that of its input.
  */
+// As in the product, before everything else.
+import '../../../src/cli/small-heap.ts';
 import { createInterface } from 'node:readline';
 import { isMainThread } from 'node:worker_threads';
 import { parseIpAddress } from '../../../src/base/index.ts';

@@ -74,13 +74,13 @@ export class TargetFarm {
     return farm;
   }
 
-  /** What befalls the targets of a group, those with the same n >> 8: its processes end, its hosts go dark, or all is well again. */
-  async strike(group: number, fate: 'refuse' | 'silence'): Promise<void> {
-    await this.#firewall(['-I', 'INPUT', ...this.#rule(group, fate)]);
+  /** The targets of this network get no packets any more, as if their hosts had gone dark. @param network such as 198.19.0.0/24 */
+  async darken(network: string): Promise<void> {
+    await this.#firewall(['-I', ...darkness(network)]);
   }
 
-  async heal(group: number, fate: 'refuse' | 'silence'): Promise<void> {
-    await this.#firewall(['-D', 'INPUT', ...this.#rule(group, fate)]);
+  async lighten(network: string): Promise<void> {
+    await this.#firewall(['-D', ...darkness(network)]);
   }
 
   prober(index: number): LabHost {
@@ -103,15 +103,25 @@ export class TargetFarm {
 
   /** From now on every wire loses this share of packets at random, in each direction. */
   async lose(percent: number): Promise<void> {
-    const devices = [
-      ...this.probers.map((prober) => ({ host: prober, device: 'eth0' })),
-      ...this.probers.map((_, index) => ({ host: this.host, device: wire(index) })),
-    ];
-    for (const { host, device } of devices) {
+    for (const { host, device } of this.#ends()) {
       const argv = ['tc', 'qdisc', 'replace', 'dev', device, 'root'];
       // A queue of default length would lose more than it is told to when a whole batch of probes is sent at once.
       await host.check([...argv, 'netem', 'limit', '100000', 'loss', `${percent}%`]);
     }
+  }
+
+  /** Packets that wires were given since `lose` was called first, and how many of them they lost. */
+  async packets(): Promise<{ readonly given: number; readonly lost: number }> {
+    let sent = 0;
+    let lost = 0;
+    for (const { host, device } of this.#ends()) {
+      const text = await host.check(['tc', '-s', 'qdisc', 'show', 'dev', device]);
+      const [, packets = 0, dropped = 0] =
+        /Sent \d+ bytes (\d+) pkt \(dropped (\d+)/.exec(text)?.map(Number) ?? [];
+      sent += packets;
+      lost += dropped;
+    }
+    return { given: sent + lost, lost };
   }
 
   async remove(): Promise<void> {
@@ -120,9 +130,12 @@ export class TargetFarm {
     await ipInLab([this.host, ...this.probers].map(({ namespace }) => `netns del ${namespace}`));
   }
 
-  #rule(group: number, fate: 'refuse' | 'silence'): string[] {
-    const verdict = fate === 'silence' ? ['DROP'] : ['REJECT', '--reject-with', 'tcp-reset'];
-    return ['-d', `198.19.${group}.0/24`, '-p', 'tcp', '-j', ...verdict];
+  /** Both ends of every wire. */
+  #ends(): { readonly host: LabHost; readonly device: string }[] {
+    return [
+      ...this.probers.map((prober) => ({ host: prober, device: 'eth0' })),
+      ...this.probers.map((_, index) => ({ host: this.host, device: wire(index) })),
+    ];
   }
 
   async #firewall(rule: readonly string[]): Promise<void> {
@@ -131,6 +144,10 @@ export class TargetFarm {
 }
 
 let farmsSoFar = 0;
+
+function darkness(network: string): string[] {
+  return ['INPUT', '-d', network, '-p', 'tcp', '-j', 'DROP'];
+}
 
 function wire(index: number): string {
   return `to${index + 1}`;
