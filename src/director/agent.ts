@@ -252,11 +252,8 @@ export class DirectorAgent {
       isLook ||
       this.#settled?.view.resources !== view.resources ||
       clock.wallMs() >= (this.#settled.untilMs ?? Number.POSITIVE_INFINITY);
-    host.observe({
-      isFull: isFullCheck,
-      isLook,
-      drainingServices: mustCount ? this.#ledger.drains.map((drain) => drain.service) : [],
-    });
+    host.observe({ isFull: isFullCheck, isLook });
+    if (mustCount) await host.countDraining(this.#ledger.drains.map((drain) => drain.service));
     const nowMs = clock.wallMs();
     const maintenance = nextMaintenance(view.cluster, this.#ledger.maintenance, nowMs);
     const { desired, health } = this.#judge(this.#goal(view, host.state), host.state, maintenance);
@@ -272,6 +269,10 @@ export class DirectorAgent {
       return false;
     }
 
+    // A server that was quiesced a moment ago has connections that nobody has counted yet.
+    if (!mustCount) await host.countDraining(this.#ledger.drains.map((drain) => drain.service));
+    // With thousands of servers, to judge and to plan take tens of milliseconds each: others get their turn in between.
+    await new Promise((resolve) => setImmediate(resolve));
     const plan = computeChanges({
       desired,
       observed: host.state,

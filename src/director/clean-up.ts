@@ -48,7 +48,7 @@ export async function cleanUpLocked(options: CleanUpOptions): Promise<boolean> {
     report(`The ledger was not readable (${damage}); going by the marks in the kernel.`);
   const host = openHost(options);
   try {
-    host.observe({ isFull: true, drainingServices: [] });
+    host.observe({ isFull: true });
     const vips = findVips(host.state.addresses, ledger);
     const services = [...host.state.table].filter(([key, service]) =>
       isOwnedService(key, service, new Set(ledger.services)),

@@ -97,13 +97,12 @@ export class Host implements Hands {
 
   /**
    * Brings `state` up to date. @param look.isFull read everything, whatever the cheap signs say; `look.isLook` look for
-   * these signs, else go by what is known; `look.drainingServices` are read for their connection counts.
+   * these signs, else go by what is known.
    */
   observe(look: {
     readonly isFull: boolean;
     /** @default true */
     readonly isLook?: boolean;
-    readonly drainingServices: readonly string[];
   }): void {
     const { link } = this.#options;
     const isFull = look.isFull || this.#isFirstLook;
@@ -114,13 +113,17 @@ export class Host implements Hands {
     } else if (isFull) {
       if (this.#table.beginSweep()) this.#version++;
     } else if ((isLook || !this.#table.isTrusted) && this.#table.loadIfDrifted()) this.#version++;
-    else this.#table.refreshRealServers(look.drainingServices);
     if ((isLook || isFull) && this.#table.unswept > 0 && this.#table.sweepPart(this.#sweepStep()))
       this.#version++;
 
     if (link.pollAddressesChanged() || isFull) this.#observeAddresses();
     if (isFull || isLook) this.#observePacketRules(isFull);
     this.#isFirstLook = false;
+  }
+
+  /** Brings the connection counts of these services up to date, with turns of the event loop where they are many. */
+  countDraining(services: readonly string[]): Promise<void> {
+    return this.#table.refreshInTurns(services);
   }
 
   /** Services to compare in one look, so that a sweep ends before the next full check begins. */

@@ -134,13 +134,32 @@ export class KernelTable {
     return true;
   }
 
-  /** Brings connection counts of these services up to date: drains wait for them. */
+  /** Brings connection counts of these services up to date. */
   refreshRealServers(serviceKeys: Iterable<string>): void {
+    for (const key of new Set(serviceKeys)) this.#refresh(key);
+  }
+
+  /**
+   * The same for drains, which wait for it. After an outage these may be thousands of real servers, so others get their
+   * turn in between.
+   */
+  async refreshInTurns(serviceKeys: Iterable<string>): Promise<void> {
+    let read = 0;
     for (const key of new Set(serviceKeys)) {
-      const service = this.#table.get(key);
-      if (service === undefined) continue;
-      this.#table.set(key, { ...service, realServers: this.#client.observeRealServers(service.key) });
+      read += this.#refresh(key);
+      if (read < mostCountedAtOnce) continue;
+      read = 0;
+      await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  /** @returns how many real servers were read */
+  #refresh(key: string): number {
+    const service = this.#table.get(key);
+    if (service === undefined) return 0;
+    const realServers = this.#client.observeRealServers(service.key);
+    this.#table.set(key, { ...service, realServers });
+    return realServers.size;
   }
 
   /**
@@ -178,6 +197,9 @@ export class KernelTable {
 
 /** Services of a table that is read as a whole: it takes a few milliseconds. */
 const mostAtOnce = 64;
+
+/** Real servers whose connections are counted without a break: it takes a few milliseconds. */
+const mostCountedAtOnce = 256;
 
 /** But for their connections, which move all the time. */
 function isSameRealServers(

@@ -129,7 +129,7 @@ function previewChanges(source: DesiredSource, lastGood: LastGoodStore, options:
   const view = source.current();
   const host = openHost(options);
   try {
-    host.observe({ isFull: true, drainingServices: [] });
+    host.observe({ isFull: true });
     const facts = computeFacts({
       links: host.state.links,
       addresses: host.state.addresses,

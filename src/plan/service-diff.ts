@@ -268,7 +268,9 @@ function leave(input: LeaveInput): number | undefined {
   }
   const start = drainRecord(drainStart({ key, serverKey, goal, desired, context }), before);
   const { record, end } = stepDrain(start, there, pass.nowMs, isLastResort);
-  if (end !== undefined && pass.isComplete) {
+  // Connections are counted for drains that are known. One that begins at weight 0 has a count of any age.
+  const isCounted = before !== undefined || end === 'DrainDeadline';
+  if (end !== undefined && isCounted && pass.isComplete) {
     remove(deleteReason(end));
     return undefined;
   }

@@ -16,8 +16,8 @@ import { StatusBoard } from '../../src/director/status-board.ts';
 import type { DirectorStatus } from '../../src/director/status.ts';
 import { formatVirtualServiceKey } from '../../src/ipvs/index.ts';
 import type { IpvsClient, IpvsOperation, ObservedVirtualService } from '../../src/ipvs/index.ts';
-import type { Link } from '../../src/link/index.ts';
 import { groupResources } from '../../src/manifests/index.ts';
+import { fakeLink } from './fake-link.ts';
 
 /** The loop on a host that is all fake: a table in memory, a link that agrees to everything. */
 
@@ -162,23 +162,6 @@ class World {
     return client as unknown as IpvsClient;
   }
 }
-
-const fakeLink = {
-  observeLinks: () => [],
-  observeAddresses: () => [],
-  bindVips: (bindings: readonly unknown[]) =>
-    bindings.map((binding) => ({
-      binding,
-      isChanged: true,
-      isForeign: false,
-      error: undefined,
-      warning: undefined,
-    })),
-  releaseVips: (bindings: readonly unknown[]) => bindings.map((binding) => ({ binding, error: undefined })),
-  observeSysctls: () => new Map(),
-  applySysctls: () => ({ previous: new Map(), error: undefined }),
-  pollAddressesChanged: () => false,
-} as unknown as Link;
 
 describe('the director', () => {
   let world: World;

@@ -113,7 +113,7 @@ class Life {
 
   /** All that a director is there for. */
   hostText(): string {
-    this.#host.observe({ isFull: true, drainingServices: [] });
+    this.#host.observe({ isFull: true });
     const { state } = this.#host;
     const addresses = state.addresses.map(({ ip, device, protocol }) => `${ip} on ${device} (${protocol})`);
     const rules = this.#hasPacketRules ? [JSON.stringify(state.packetRules)] : [];

@@ -92,6 +92,20 @@ describe('drain', () => {
     assert.deepEqual(director.later(3_600_000).pass().changes, []);
   });
 
+  it('a server that had weight 0 before its object went is counted before it is deleted', () => {
+    const director = servingDirector();
+    const idle = realServer('a', 'web', ['10.0.0.5'], { weight: 0 });
+    director.read({ virtualServices: [web], realServers: [idle, b] }).pass();
+    // As old as the last look at the table, which may be from before somebody connected.
+    director.host.connect(key, '10.0.0.5:80', {});
+    director.read({ virtualServices: [web], realServers: [b] });
+    assert.deepEqual(summarize(director.later(1000).pass()), []);
+    director.host.connect(key, '10.0.0.5:80', busy);
+    assert.deepEqual(summarize(director.later(1000).pass()), []);
+    director.host.connect(key, '10.0.0.5:80', {});
+    assert.deepEqual(summarize(director.later(1000).pass()), ['delete 10.0.0.5:80 Drained']);
+  });
+
   it('a restart in mid-drain keeps the deadline; a record without its server is dropped', () => {
     const director = servingDirector({ drain: { timeoutSeconds: 30 } });
     director.host.connect(key, '10.0.0.5:80', busy);
