@@ -7,7 +7,11 @@ import type { HealthMemory, HealthView, ServiceHealth } from './health-types.ts'
 import { judgeService } from './judge-service.ts';
 import type { DesiredState, DesiredVirtualService } from './types.ts';
 
-export const noHealthMemory: HealthMemory = { services: new Map(), isIsolated: false };
+export const noHealthMemory: HealthMemory = {
+  services: new Map(),
+  isIsolated: false,
+  isolatedUntilMs: undefined,
+};
 
 export interface HealthInput {
   /** As the objects want it. */
@@ -38,6 +42,7 @@ export function applyHealth(input: HealthInput): HealthAnswer {
     wasIsolated: memory.isIsolated,
   });
   const isMoved = isIsolated !== memory.isIsolated;
+  const isolatedUntilMs = isIsolated ? undefined : isMoved ? nowMs : memory.isolatedUntilMs;
   const services = new Map<string, ServiceHealth>();
   const goals = new Map<string, DesiredVirtualService>();
   let wakeAtMs = Infinity;
@@ -52,7 +57,7 @@ export function applyHealth(input: HealthInput): HealthAnswer {
     const health =
       before !== undefined && !isMoved && isStill(before, { key, service, view, nowMs })
         ? before
-        : judgeService({ key, service, view, isIsolated, nowMs, before });
+        : judgeService({ key, service, view, isIsolated, isolatedUntilMs, nowMs, before });
     services.set(key, health);
     goals.set(key, health.goal);
     isTouched ||= health.goal !== service;
@@ -62,7 +67,7 @@ export function applyHealth(input: HealthInput): HealthAnswer {
   isRemembered &&= services.size === memory.services.size && !isMoved;
   return {
     desired: isTouched ? withServices(desired, goals) : desired,
-    memory: isRemembered ? memory : { services, isIsolated },
+    memory: isRemembered ? memory : { services, isIsolated, isolatedUntilMs },
     wakeAtMs: wakeAtMs === Infinity ? undefined : wakeAtMs,
   };
 }

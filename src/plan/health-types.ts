@@ -37,6 +37,8 @@ export interface HealthMemory {
   /** By `formatVirtualServiceKey`; only services that something of health is asked of. */
   readonly services: ReadonlyMap<string, ServiceHealth>;
   readonly isIsolated: boolean;
+  /** When isolation ended last; undefined: it holds, or never was. */
+  readonly isolatedUntilMs: number | undefined;
 }
 
 /** One service as health sees it. Times are of the clock of the verdicts. */
@@ -64,6 +66,8 @@ export interface ServerHealth {
   readonly isUp: boolean;
   /** It passes, but has come and gone too often to be let in before. */
   readonly heldUntilMs: number | undefined;
+  /** It fails, and stays as it was so long: this director was cut off, and it has yet to be asked. */
+  readonly graceUntilMs: number | undefined;
   /** When its weight began to rise. */
   readonly upSinceMs: number;
 }

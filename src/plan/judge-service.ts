@@ -17,6 +17,7 @@ export interface JudgeInput {
   readonly service: DesiredVirtualService;
   readonly view: HealthView;
   readonly isIsolated: boolean;
+  readonly isolatedUntilMs: number | undefined;
   /** Of the clock of the verdicts. */
   readonly nowMs: number;
   readonly before: ServiceHealth | undefined;
@@ -52,7 +53,7 @@ export function judgeService(input: JudgeInput): ServiceHealth {
   const goals = new Map<string, DesiredRealServer>();
   for (const [key, server] of service.realServers) {
     const health = servers.get(key);
-    if (health?.heldUntilMs !== undefined) times.push(health.heldUntilMs);
+    for (const atMs of [health?.heldUntilMs, health?.graceUntilMs]) if (atMs !== undefined) times.push(atMs);
     const isUp = panics || (health?.isUp ?? true);
     const { goal, nextStepAtMs } = goalOf({ server, service, isUp, isSorryServing, hasTaker, health, nowMs });
     if (nextStepAtMs !== undefined) times.push(nextStepAtMs);
@@ -82,14 +83,30 @@ function judgeServer(serverKey: string, server: DesiredRealServer, input: JudgeI
   const verdict = server.check === undefined ? undefined : view.verdictOf(formatEntry(key, serverKey));
   const isPassing = verdict?.isUp ?? true;
   const flaps = known?.flaps ?? newFlapHistory(isPassing);
+  const graceUntilMs = isPassing || !flaps.isUp ? undefined : graceAfterIsolation(server, input);
   const { history, isUp, heldUntilMs } = dampVerdict(
     flaps,
-    holdWhileIsolated(isPassing, flaps.isUp, isIsolated),
+    holdWhileIsolated(isPassing, flaps.isUp, isIsolated || graceUntilMs !== undefined),
     nowMs,
   );
   const hasRisen = isUp && known?.isUp === false;
   const upSinceMs = hasRisen ? nowMs : (known?.upSinceMs ?? firstUpSinceMs(serverKey, server, input));
-  return { verdict, flaps: history, isUp, heldUntilMs, upSinceMs };
+  return { verdict, flaps: history, isUp, heldUntilMs, graceUntilMs, upSinceMs };
+}
+
+/**
+ * Until when a verdict from the time of isolation does not count: most others answer again, and this server has yet to be
+ * asked as often as it must pass. Undefined: it counts.
+ */
+function graceAfterIsolation(
+  { check }: DesiredRealServer,
+  { isolatedUntilMs, nowMs }: JudgeInput,
+): number | undefined {
+  if (check === undefined || isolatedUntilMs === undefined) return undefined;
+  const { intervalMs, timeoutMs } = check.probe;
+  // One probe may be on its way already, and lost.
+  const untilMs = isolatedUntilMs + (check.policy.successThreshold + 1) * intervalMs + timeoutMs;
+  return nowMs < untilMs ? untilMs : undefined;
 }
 
 /** When the weight of a server began to rise that is seen for the first time. One that the kernel has is no newcomer. */

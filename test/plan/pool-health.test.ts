@@ -289,6 +289,8 @@ describe('a server that comes and goes', () => {
 });
 
 describe('an isolated director', () => {
+  /** Two successes at an interval of two seconds, a probe that may be on its way already, and its timeout. */
+  const graceMs = 7000;
   const names = ['a', 'b', 'c', 'd'];
   const many = () =>
     new HealthWorld({
@@ -319,7 +321,20 @@ describe('an isolated director', () => {
     const web = many().suspect().down();
     web.up(1, 2, 3, 11, 12, 13, 21, 22, 23);
     assert.equal(web.memory.isIsolated, false);
-    assert.equal(web.weights('TCP 192.0.2.13:80'), '31: out, 32: out, 33: out');
+    assert.equal(web.after(graceMs).weights('TCP 192.0.2.13:80'), '31: out, 32: out, 33: out');
+  });
+
+  it('gives those that it has yet to ask as long as they need to pass, so that nobody falls by the outage', () => {
+    const web = many().suspect().down();
+    const before = web.goal;
+    // Of the last service one server answers so far, and that is no majority that fails.
+    web.up(1, 2, 3, 11, 12, 13, 21, 22, 23, 31, 32);
+    assert.equal(web.memory.isIsolated, false);
+    assert.equal(web.goal, before);
+    assert.equal(web.wakeAtMs, web.nowMs + graceMs);
+    assert.equal(web.after(graceMs - 1).up(33).goal, before);
+    assert.equal(web.wakeAtMs, undefined);
+    assert.equal(web.after(1).down(33).weights('TCP 192.0.2.13:80'), '31: 100, 32: 100, 33: out');
   });
 
   it('is one whose uplink is down', () => {
@@ -327,7 +342,8 @@ describe('an isolated director', () => {
     web.isUplinkDown = true;
     assert.equal(web.judge().down(1, 2, 3).weights('TCP 192.0.2.10:80'), '1: 100, 2: 100, 3: 100');
     web.isUplinkDown = false;
-    assert.equal(web.judge().weights('TCP 192.0.2.10:80'), '1: out, 2: out, 3: out');
+    web.judge();
+    assert.equal(web.after(graceMs).weights('TCP 192.0.2.10:80'), '1: out, 2: out, 3: out');
   });
 
   it('is none for which half of the services are lost: they may well be', () => {
