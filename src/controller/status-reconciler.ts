@@ -8,14 +8,7 @@ import type {
 import type { Clock } from '../base/index.ts';
 import { addressPoolType, virtualServiceType } from '../cluster/index.ts';
 import { objectKey } from '../kube/index.ts';
-import type {
-  EventRecorder,
-  KubeObject,
-  ObjectKey,
-  ResourceType,
-  StatusWriter,
-  StoreEntry,
-} from '../kube/index.ts';
+import type { KubeObject, ObjectKey, ResourceType, StatusWriter, StoreEntry } from '../kube/index.ts';
 import type { WeightVerdict } from '../weight/index.ts';
 import { addressPoolStatus } from './address-pool-status.ts';
 import { formatTime, mergeConditions } from './conditions.ts';
@@ -23,7 +16,7 @@ import type { ControllerKinds, UnreadableKinds } from './controller-stores.ts';
 import type { Decisions } from './decide.ts';
 import { poolHolds } from './grant.ts';
 import { storedStatus } from './stored-status.ts';
-import { transitionNotes } from './transition-events.ts';
+import type { TurnEvents } from './turn-events.ts';
 import { readStatus } from './unreadable-objects.ts';
 import { virtualServiceStatus } from './virtual-service-status.ts';
 
@@ -31,7 +24,7 @@ export interface StatusReconcilerOptions {
   readonly kinds: Pick<ControllerKinds, 'virtualServices' | 'addressPools'>;
   readonly unreadable: UnreadableKinds;
   readonly statusWriter: StatusWriter;
-  readonly recorder: EventRecorder;
+  readonly events: TurnEvents;
   readonly clock: Clock;
   /** The newest; undefined before the first. */
   readonly decisions: () => Decisions | undefined;
@@ -173,7 +166,7 @@ export class StatusReconciler {
     const { name } = object.metadata;
     const namespace = 'namespace' in object.metadata ? { namespace: object.metadata.namespace } : {};
     const metadata = { name, ...namespace, uid, resourceVersion };
-    const { statusWriter, recorder } = this.#options;
+    const { statusWriter, events } = this.#options;
     const outcome = await statusWriter.write({ type, metadata, status: object.status }, status, signal);
     if (outcome !== 'written') return;
     this.#written.set(`${type.plural}/${key}`, {
@@ -182,7 +175,7 @@ export class StatusReconciler {
       conditions: status.conditions,
     });
     const regarding = { apiVersion, kind: type.kind, name, ...namespace, uid };
-    for (const note of transitionNotes(before, status.conditions)) recorder.record({ regarding, ...note });
+    events.tell(regarding, before, status.conditions);
   }
 
   #forget(type: ResourceType, key: ObjectKey): void {

@@ -23,6 +23,7 @@ import { StatusReconciler } from './status-reconciler.ts';
 import { beginTerm } from './term-memory.ts';
 import type { TermMemory } from './term-memory.ts';
 import { transitionNotes } from './transition-events.ts';
+import { TurnEvents } from './turn-events.ts';
 import { ViewBuilder } from './view-builder.ts';
 import type { Urgency } from './view-builder.ts';
 import type { WeightsExplanation } from './weight-explanation.ts';
@@ -93,6 +94,7 @@ export class Term {
   readonly #realServers: RealServerReconciler;
   readonly #failures: FailureReports;
   readonly #garbage: DirectorGarbage;
+  readonly #events: TurnEvents;
   readonly #statuses: StatusReconciler;
   readonly #weights: WeightLoop;
   #view: ViewBuilder | undefined;
@@ -107,7 +109,7 @@ export class Term {
   #judged = new Map<string, unknown>();
 
   constructor(options: TermOptions) {
-    const { kinds, unreadable, client, statusWriter, recorder, clock, logger } = options;
+    const { kinds, unreadable, client, statusWriter, recorder, clock, timers, logger } = options;
     this.#options = options;
     this.#failures = new FailureReports(logger);
     this.#garbage = new DirectorGarbage({
@@ -118,11 +120,12 @@ export class Term {
       onDeleted: (director) => logger.info('a Director was deleted, as its node is gone', { director }),
     });
     this.#weights = this.#openWeights();
+    this.#events = new TurnEvents(recorder, timers);
     this.#statuses = new StatusReconciler({
       kinds,
       unreadable,
       statusWriter,
-      recorder,
+      events: this.#events,
       clock,
       decisions: () => this.#decisions,
       weightVerdict: (key) => this.#weights.verdictOf(key),
@@ -243,6 +246,7 @@ export class Term {
     this.#unfollow();
     this.#weights.stop();
     await Promise.all([this.#queue.stop(), this.#realServerQueue.stop()]);
+    this.#events.stop();
   }
 
   #addRealServer(key: ObjectKey): void {
