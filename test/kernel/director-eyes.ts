@@ -20,8 +20,8 @@ export class Eyes {
     this.link = openLinkOn(host);
   }
 
-  table(): IpvsTable {
-    return this.#client.observeTable();
+  table(options: { readonly stats?: boolean } = {}): IpvsTable {
+    return this.#client.observeTable(options);
   }
 
   /** The table without what traffic moves: a line per service and real server, sorted. */

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { LabHost } from './host.ts';
-import type { ClientJob, HoldCounts, RequestCounts, StreamCounts } from './traffic/jobs.ts';
+import type { ClientJob, HoldCounts, Manner, RequestCounts, StreamCounts } from './traffic/jobs.ts';
 
 export type { HoldCounts, RequestCounts, StreamCounts } from './traffic/jobs.ts';
 
@@ -23,6 +23,8 @@ export interface RunningServer {
   /** Freezes and thaws it: connections stay, answers do not come. */
   freeze(): void;
   thaw(): void;
+  /** From the next request on it answers HTTP like that; `{}`: truly. */
+  answer(manner: Manner): void;
 }
 
 /** Starts a server that answers with the host's name, and returns when it listens. */
@@ -33,6 +35,7 @@ export async function startServer(host: LabHost, roles: ServerRoles): Promise<Ru
     kill: () => child.kill('SIGKILL'),
     freeze: () => child.kill('SIGSTOP'),
     thaw: () => child.kill('SIGCONT'),
+    answer: (manner) => child.stdin?.write(`${JSON.stringify(manner)}\n`),
   };
 }
 

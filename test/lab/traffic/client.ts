@@ -169,6 +169,7 @@ async function holdConnections(wanted: Extract<ClientJob, { job: 'hold' }>): Pro
     failures: {},
     messages: 0,
     byServer: {},
+    brokenByServer: {},
     longestGapMs: 0,
   };
   const sockets = new Set<net.Socket>();
@@ -197,6 +198,7 @@ function holdOne(
     const line = wanted.http === true ? 'GET / HTTP/1.1\r\nHost: lab\r\n\r\n' : 'x\n';
     let lastMs = performance.now();
     let isOpen = false;
+    let server = '';
     const timer = setInterval(() => {
       if (isOpen) into.longestGapMs = Math.max(into.longestGapMs, Math.round(performance.now() - lastMs));
       if (socket.writable) socket.write(line);
@@ -204,8 +206,10 @@ function holdOne(
     const end = (kind: string): void => {
       clearInterval(timer);
       if (!isStopped && sockets.delete(socket)) {
-        if (isOpen) into.broken++;
-        else into.refused++;
+        if (isOpen) {
+          into.broken++;
+          into.brokenByServer[server] = (into.brokenByServer[server] ?? 0) + 1;
+        } else into.refused++;
         into.failures[kind] = (into.failures[kind] ?? 0) + 1;
       }
       resolve();
@@ -216,7 +220,7 @@ function holdOne(
       if (!isOpen) {
         isOpen = true;
         into.opened++;
-        const server = (wanted.http === true ? text.split('\r\n\r\n')[1] : text.split(' ')[0]) ?? '';
+        server = (wanted.http === true ? text.split('\r\n\r\n')[1] : text.split(' ')[0]) ?? '';
         into.byServer[server] = (into.byServer[server] ?? 0) + 1;
         resolve();
       }

@@ -59,6 +59,14 @@ export interface RequestCounts {
   longestMs: number;
 }
 
+/** How an HTTP server answers that does not tell the truth. */
+export interface Manner {
+  readonly status?: number;
+  readonly body?: string;
+  /** Before it answers. */
+  readonly delayMs?: number;
+}
+
 export interface HoldCounts {
   opened: number;
   /** Never opened. */
@@ -68,6 +76,8 @@ export interface HoldCounts {
   failures: Record<string, number>;
   messages: number;
   byServer: Record<string, number>;
+  /** Those that broke, by the server that they had. */
+  brokenByServer: Record<string, number>;
   /** Longest silence of any open connection. */
   longestGapMs: number;
 }

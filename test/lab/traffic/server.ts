@@ -2,7 +2,8 @@
  * A real server of the lab, as a program: `node server.ts '{"name":"server1","http":[80],"echo":[7],"udp":[53]}'`.
  * Listens on every address of both families, prints `ready`, and answers until it is killed.
  *
- * - http: answers its name; `?delay=MS` waits before. Connections stay open as long as the client likes.
+ * - http: answers its name; `?delay=MS` waits before. Connections stay open as long as the client likes. A line on standard
+ *   input such as `{"status":500}` (or `body`, or `delayMs`) makes it answer like that from the next request on, `{}` truly.
  * - echo: TCP. `ECHO` as the first line: every further line comes back with the name in front. `STREAM MS`: waits for
  *   the client to close its half, then goes on sending for MS milliseconds, so that the connection is half-closed.
  * - udp: answers each datagram with its name.
@@ -10,6 +11,8 @@
 import dgram from 'node:dgram';
 import http from 'node:http';
 import net from 'node:net';
+import { createInterface } from 'node:readline';
+import type { Manner } from './jobs.ts';
 
 interface ServerRoles {
   readonly name: string;
@@ -19,13 +22,18 @@ interface ServerRoles {
 }
 
 const roles = JSON.parse(process.argv[2] ?? '{}') as ServerRoles;
+let manner: Manner = {};
+createInterface({ input: process.stdin }).on('line', (line) => (manner = JSON.parse(line) as Manner));
 const lineOfStream = `${'stream '.repeat(16)}\n`;
 
 const opened: Promise<unknown>[] = [];
 for (const port of roles.http ?? []) {
   const server = http.createServer((request, response) => {
-    const delayMs = Number(new URL(request.url ?? '/', 'http://lab').searchParams.get('delay') ?? 0);
-    const answer = () => response.end(roles.name);
+    const { status = 200, body = roles.name } = manner;
+    const asked = Number(new URL(request.url ?? '/', 'http://lab').searchParams.get('delay') ?? 0);
+    const delayMs = asked + (manner.delayMs ?? 0);
+    response.statusCode = status;
+    const answer = () => response.end(body);
     if (delayMs > 0) setTimeout(answer, delayMs);
     else answer();
   });
