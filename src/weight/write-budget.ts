@@ -23,7 +23,7 @@ export class WriteBudget {
       const { exactWeight } = member.trace;
       const known = member.advised ?? member.server.currentWeight;
       member.advised = known ?? wholeWeight(exactWeight);
-      if (known === undefined || !isWorthWriting(exactWeight, known)) continue;
+      if (known === undefined || !isWanted(member, known)) continue;
       const [low, high] = [known, wholeWeight(exactWeight)].toSorted((a, b) => a - b);
       moved.push([(Math.log((high ?? 1) / Math.max(1, low ?? 1)) * (high ?? 1)) / mean, member]);
     }
@@ -35,6 +35,16 @@ export class WriteBudget {
     }
     this.#left = left;
   }
+}
+
+/**
+ * Small moves wait for larger ones, which always come while weights follow something. What has gone all the way back to the
+ * base does not move any more, so its last step is taken, however small.
+ */
+function isWanted({ trace }: Member, known: number): boolean {
+  const { exactWeight, fade, level, prior, wish } = trace;
+  const isHome = fade === 1 && Math.abs(level - prior * wish) < 1e-9;
+  return isHome ? wholeWeight(exactWeight) !== known : isWorthWriting(exactWeight, known);
 }
 
 const perServerAndMinute = 1.05;

@@ -16,9 +16,10 @@ import {
 } from '../../src/cluster/index.ts';
 import type { ClusterConnection } from '../../src/cluster/index.ts';
 import { runController } from '../../src/controller/index.ts';
-import type { Controller } from '../../src/controller/index.ts';
+import type { Controller, ControllerMetrics } from '../../src/controller/index.ts';
 import { isKubeError, systemTimers } from '../../src/kube/index.ts';
 import type { KubeClient, KubeObject, KubeRequest, ResourceType } from '../../src/kube/index.ts';
+import type { PrometheusOptions } from '../../src/load/index.ts';
 import { until } from '../apiserver/environment.ts';
 import type { Environment } from '../apiserver/environment.ts';
 import { RecordingLogger } from '../kube/objects.ts';
@@ -70,6 +71,11 @@ export interface StartOptions {
   readonly time?: Pick<ClusterConnection, 'clock' | 'timers'>;
   /** Whose rights it has. @default an administrator's */
   readonly kubeconfigFile?: string;
+  /** Where queries of weight policies go. */
+  readonly prometheus?: PrometheusOptions;
+  readonly metrics?: ControllerMetrics;
+  /** @default one that sees a takeover within seconds */
+  readonly lease?: typeof quickLease;
   /** Where its lease is. @default the namespace of the suite */
   readonly leaseNamespace?: string;
 }
@@ -108,7 +114,9 @@ export class ClusterRig {
       logger,
       namespace: options.leaseNamespace ?? this.namespace,
       identity: identity ?? `controller-${++this.#identities}`,
-      lease: quickLease,
+      lease: options.lease ?? quickLease,
+      prometheus: options.prometheus,
+      metrics: options.metrics,
     });
     let isOver = false;
     const end = async (isKilled: boolean): Promise<void> => {

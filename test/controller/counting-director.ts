@@ -19,6 +19,8 @@ export class CountingDirector {
   /** Rows of `agents`. */
   readonly agents: object[] = [];
   bootId = 'first';
+  /** Its clock. */
+  monotonicMs = (): number => performance.now();
   /** What it answers instead of counters. */
   answer: ((response: ServerResponse) => void) | undefined;
   /** Tokens that came. */
@@ -63,7 +65,7 @@ export class CountingDirector {
       realServers: [...counted].map(([address, { total, active }]) => [address, 80, total, active, 0]),
     }));
     const { name: node, bootId, agents } = this;
-    const monotonicMs = performance.now();
+    const monotonicMs = this.monotonicMs();
     response
       .writeHead(200, { 'content-type': 'application/json' })
       .end(
