@@ -7,6 +7,7 @@ import { startServers } from '../test/lab/traffic.ts';
 import { tellOfBalancing } from './balancing.ts';
 import { tellOfEdits } from './edits.ts';
 import { layOutExampleNetwork } from './example-network.ts';
+import { tellOfFollowingLoad } from './following-load.ts';
 import { chapter, check, countMismatches, say, showCommand } from './screen.ts';
 
 const examples = ['address-pool.yaml', 'nat.yaml', 'direct-route.yaml', 'tunnel.yaml'];
@@ -58,6 +59,8 @@ const cleanup = await director.command(['cleanup', '--state-dir', director.state
 showCommand('lvs-operator cleanup', cleanup.stdout);
 check('nothing of it is left in the kernel table', (await director.table()).length === 0);
 await network.remove();
+
+await tellOfFollowingLoad();
 
 const mismatches = countMismatches();
 chapter(

@@ -85,13 +85,14 @@ export class WeightsRig {
   }
 
   /** One VirtualService for all workers, with weights as they are written. Resolves when the kernel has them. */
-  async applyWeb(scheduler: string): Promise<void> {
+  async applyWeb(scheduler: string, weightPolicy: object = { type: 'Static' }): Promise<void> {
     const { objects } = this.cluster;
     await objects.create(virtualServiceType, 'web', {
       spec: {
         addresses: [{ ip: this.vip }],
         ports: [{ port }],
         scheduler,
+        weightPolicy,
         forwarding: { method: 'NAT', sourceNAT: false },
       },
     });
