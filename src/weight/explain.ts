@@ -17,7 +17,11 @@ export function explainMember(member: Member, type: WeightPolicy['type']): Weigh
     if (type !== 'InFlight') explainMetrics(member, say);
     explainConnections(member, say);
     if (type === 'LVSDynamicFeedback') explainFormula(member, say);
-    else explainShares(member, say);
+    else {
+      if (type === 'CapacityEstimate')
+        say('estimate', trace.estimate, "completions per CPU, relative to the pool's mean");
+      explainShares(member, say);
+    }
     say('exact', trace.exactWeight, 'as a weight for the scheduler');
   }
   say('weight', advised, 'whole number, written when it differs enough from what is there');
@@ -58,7 +62,6 @@ function explainConnections({ trace, badReadings }: Member, say: Say): void {
 }
 
 function explainShares({ trace }: Member, say: Say): void {
-  say('estimate', trace.estimate, "completions per CPU, relative to the pool's mean");
   if (trace.fade > 0) say('fade', trace.fade, 'part of the way back to the prior');
   say('relative', trace.relative, 'the share that follows');
   if (trace.wish !== 1) say('wish', trace.wish, 'times the configured share, as base is Policy');

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { parse } from 'yaml';
 import { nodeType, realServerType } from '../../src/cluster/index.ts';
 import { openControlSocket } from '../../src/cli/control-socket.ts';
 import type { ControlSocket } from '../../src/cli/control-socket.ts';
 import { runCommandLine } from '../../src/cli/run.ts';
 import { answerWeightsQuestion } from '../../src/cli/weights-question.ts';
 import { leaseType } from '../../src/kube/index.ts';
+import type { ResourceType } from '../../src/kube/index.ts';
 import { Environment, until } from '../apiserver/environment.ts';
 import type { PodExecRequest } from '../apiserver/pod-exec.ts';
 import { PodMetrics } from '../apiserver/pod-metrics.ts';
@@ -16,6 +19,15 @@ import { temporaryFolder } from '../manifests/temporary-folder.ts';
 
 /** Lines that a person can read beside a shell. */
 const widest = 100;
+
+const roleType: ResourceType = {
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  plural: 'roles',
+  kind: 'Role',
+  isNamespaced: true,
+};
+const roleBindingType: ResourceType = { ...roleType, plural: 'rolebindings', kind: 'RoleBinding' };
 
 interface Run {
   readonly code: number;
@@ -114,6 +126,23 @@ describe('lvs-operator weights explain', () => {
     );
   const explain = (...args: readonly string[]) => run(environment.kubeconfigFile, 'web', ...args);
 
+  /** Gives the account `reader` a Role of that name. */
+  const grant = async (name: string, rules: readonly object[]): Promise<void> => {
+    const { namespace } = environment;
+    const metadata = { name, namespace };
+    const apiVersion = 'rbac.authorization.k8s.io/v1';
+    await rig.client.create(roleType, { apiVersion, kind: 'Role', metadata, rules });
+    await rig.client.create(roleBindingType, {
+      apiVersion,
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+      subjects: [{ kind: 'ServiceAccount', name: 'reader', namespace }],
+    });
+  };
+  const uidOf = async (type: ResourceType, name: string): Promise<string> =>
+    String((await rig.get(type, name))?.metadata.uid);
+
   it('asks the leader through the API server, and shows inputs and steps of each real server', async () => {
     const at = new Date(Date.now() - 1000).toISOString().replace(/\.\d+Z$/, 'Z');
     for (const number of [1, 2])
@@ -181,42 +210,59 @@ describe('lvs-operator weights explain', () => {
   });
 
   it('shows what statuses hold to who may not run programs in the pod, with the way to the rest', async () => {
-    const { namespace } = environment;
-    const rbac = async (kind: string, spec: object): Promise<void> => {
-      const metadata = { name: 'reader', namespace };
-      const plural = `${kind.toLowerCase()}s`;
-      const type = { group: 'rbac.authorization.k8s.io', version: 'v1', plural, kind, isNamespaced: true };
-      await rig.client.create(type, { apiVersion: 'rbac.authorization.k8s.io/v1', kind, metadata, ...spec });
-    };
-    await rbac('Role', {
-      rules: [
-        {
-          apiGroups: ['networking.lvs-operator.io'],
-          resources: ['virtualservices', 'realservers'],
-          verbs: ['get', 'list'],
-        },
-        { apiGroups: [leaseType.group], resources: ['leases'], verbs: ['get'] },
-      ],
-    });
-    await rbac('RoleBinding', {
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'reader' },
-      subjects: [{ kind: 'ServiceAccount', name: 'reader', namespace }],
-    });
     await until('the status tells weights', async () => {
       const status = (await rig.status('web', realServerType)) as unknown as { endpoints?: object[] };
       return status.endpoints?.some((endpoint) => 'effectiveWeight' in endpoint) === true;
     });
+    const { namespace } = environment;
+    await grant('tenant', [
+      {
+        apiGroups: ['networking.lvs-operator.io'],
+        resources: ['virtualservices', 'realservers'],
+        verbs: ['get', 'list'],
+      },
+    ]);
+    const account = await environment.kubeconfigOf({ name: 'reader', namespace });
+    const { stdout: first, code } = await run(account, 'web');
+    assert.equal(code, 0);
+    assert.match(first, /^10\.8\.0\.1 +web-1 +50 +100 +100 +\w+$/m);
+    assert.match(
+      first.replaceAll(/\s+/g, ' '),
+      /The inputs and steps are missing here: .* cannot get .*leases/,
+    );
+    await grant('lease', [{ apiGroups: [leaseType.group], resources: ['leases'], verbs: ['get'] }]);
+    const { stdout } = await run(account, 'web');
+    assert.match(stdout, /The inputs and steps are missing here: the pod controller-1, which leads,/);
+    assert.match(stdout.replaceAll(/\s+/g, ' '), /cannot get pods\/exec/);
+    const hint = `  kubectl -n ${namespace} exec controller-1 -- lvs-operator weights explain web`;
+    assert.ok(stdout.includes(hint), stdout);
+    assert.equal((await run(account, 'web', '--json')).code, 1);
+  });
+
+  it('needs the rights that docs/rbac.md names, and no other', async () => {
+    const { namespace } = environment;
+    await rig.client.delete(
+      roleBindingType,
+      { name: 'lease', namespace },
+      await uidOf(roleBindingType, 'lease'),
+    );
+    const text =
+      readFileSync('docs/rbac.md', 'utf8').split('What people need for `weights explain`')[1] ?? '';
+    const role = parse(/```yaml\n(.*?)```/s.exec(text)?.[1] ?? '') as { rules: object[] };
+    await grant('documented', role.rules);
     const account = await environment.kubeconfigOf({ name: 'reader', namespace });
     const { stdout, code } = await run(account, 'web');
     assert.equal(code, 0);
-    assert.match(stdout, /^10\.8\.0\.1 +web-1 +50 +100 +100 +\w+$/m);
-    assert.match(stdout, /The inputs and steps are missing here: the pod controller-1, which leads,/);
-    assert.match(stdout.replaceAll(/\s+/g, ' '), /cannot get pods\/exec/);
-    assert.match(
-      stdout,
-      new RegExp(`^  kubectl -n ${namespace} exec controller-1 -- lvs-operator weights explain web`, 'm'),
-    );
-    assert.equal((await run(account, 'web', '--json')).code, 1);
+    assert.match(stdout, /^ {2}=> base 50, advised 100/m);
+    const user = `system:serviceaccount:${namespace}:reader: `;
+    const used = [...(environment.inProcess?.usedRights ?? [])].filter((right) => right.startsWith(user));
+    assert.deepEqual(used.map((right) => right.slice(user.length)).toSorted(), [
+      'create pods/exec',
+      'get leases.coordination.k8s.io',
+      'get pods/exec',
+      'get virtualservices.networking.lvs-operator.io',
+      'list realservers.networking.lvs-operator.io',
+    ]);
   });
 
   it('asks the controller of a folder without any cluster', async () => {
