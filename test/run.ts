@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { assembleImage } from '../tools/assemble-image.ts';
 import { buildProduct } from '../tools/build.ts';
 import { ensureLabPackages } from './lab/packages.ts';
+import { buildPreviousVersion } from './lab/previous-version.ts';
 import { FileRun } from './runner/file-run.ts';
 import type { FailedTest, FileResult } from './runner/file-run.ts';
 import { runInOwnLab } from './runner/in-lab.ts';
@@ -61,6 +62,7 @@ async function prepareKernelLayer(queue: readonly TestFile[]): Promise<string | 
     ensureLabPackages(print);
     await buildProduct();
     if (queue.some(({ file }) => file.endsWith('/image.test.ts'))) await assembleImage('build/image');
+    if (queue.some(({ file }) => file.endsWith('/upgrade.test.ts'))) buildPreviousVersion(print);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

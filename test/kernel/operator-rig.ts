@@ -4,7 +4,7 @@ import { realServerType, virtualServiceType } from '../../src/cluster/index.ts';
 import { applyAll, controllerAccount, directorAccount, readAccess } from '../chart/deployment.ts';
 import { LabCluster } from '../lab/cluster.ts';
 import { LabController } from '../lab/controller-process.ts';
-import { LabDirector } from '../lab/director-process.ts';
+import { LabDirector, productFile } from '../lab/director-process.ts';
 import { layOutNetwork } from '../lab/network.ts';
 import type { LabNetwork } from '../lab/network.ts';
 import { startServer } from '../lab/traffic.ts';
@@ -45,7 +45,8 @@ export class OperatorRig {
     this.eyes = new Eyes(network.director);
   }
 
-  static async start(realServers: number): Promise<OperatorRig> {
+  /** @param product the bundle that both begin with. @default the one of these sources */
+  static async start(realServers: number, product?: string): Promise<OperatorRig> {
     const network = await layOutNetwork({ realServers });
     const options = { namespaces: [neighbour], usesRoles: true };
     const cluster = await LabCluster.start(network.director, options);
@@ -62,6 +63,7 @@ export class OperatorRig {
       'status',
     );
     await cluster.objects.createPool(clusterPool);
+    rig.controller.product = rig.director.product = product ?? productFile;
     rig.controller.start();
     await rig.director.start();
     return rig;

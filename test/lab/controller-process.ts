@@ -9,6 +9,8 @@ const lease = { duration: '4', 'renew-deadline': '3', 'retry-period': '0.5' };
 
 /** The controller of the bundled product, beside the API server of a test. */
 export class LabController {
+  /** The bundle of the next start. */
+  product = productFile;
   readonly #argv: readonly string[];
   readonly #host: LabHost | undefined;
   #child: ChildProcess | undefined;
@@ -21,7 +23,6 @@ export class LabController {
   constructor(kubeconfig: string, identity: string, namespace: string, host?: LabHost) {
     this.#host = host;
     this.#argv = [
-      productFile,
       'controller',
       '--kubeconfig',
       kubeconfig,
@@ -42,9 +43,10 @@ export class LabController {
 
   /** Starts the process and returns at once. */
   start(): void {
+    const argv = [this.product, ...this.#argv];
     const child =
-      this.#host?.spawn([process.execPath, ...this.#argv]) ??
-      spawn(process.execPath, this.#argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+      this.#host?.spawn([process.execPath, ...argv]) ??
+      spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     this.#log = '';
     for (const stream of [child.stdout, child.stderr])

@@ -13,6 +13,8 @@ export class LabDirector {
   readonly host: LabHost;
   readonly manifests: string;
   readonly stateDirectory: string;
+  /** The bundle of the next start. */
+  product = productFile;
   readonly #flags: readonly string[];
   #goal: readonly string[];
   #child: ChildProcess | undefined;
@@ -69,7 +71,7 @@ export class LabDirector {
     const child = this.host.spawn(
       [
         process.execPath,
-        productFile,
+        this.product,
         'director',
         ...this.#goal,
         '--state-dir',
@@ -153,7 +155,7 @@ export class LabDirector {
 
   /** Runs another sub-command of the product on the same host. */
   command(argv: readonly string[]): Promise<RunResult> {
-    return this.host.run([process.execPath, productFile, ...argv]);
+    return this.host.run([process.execPath, this.product, ...argv]);
   }
 
   status(): Promise<RunResult> {
