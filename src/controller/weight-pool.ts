@@ -182,8 +182,10 @@ export class WeightPool {
   }
 
   /** Each address once, with its weight and with what was advised for its server; drained ones have no advice. */
-  states(): readonly ServerState[] {
-    return [...this.#byAddress.values()].map((server) => this.#stateOf(server));
+  *states(): Generator<ServerState> {
+    // Whoever reads this takes his time, and nobody may come twice because servers change meanwhile.
+    const servers = [...this.#byAddress.values()];
+    for (const server of servers) yield this.#stateOf(server);
   }
 
   /** Those of one RealServer. */
