@@ -59,6 +59,37 @@ onEveryServer('the controller', (environment) => {
     assert.deepEqual(await rig.versions(), versions);
   });
 
+  it('waits for no director that is in maintenance, and says when there is no other', async () => {
+    const maintenance = { since: '2026-01-01T00:00:00Z', active: 3, inactive: 0 };
+    await rig.director('a', { maintenance });
+    await rig.waitFor('web', 'Ready', 'False DirectorsInMaintenance');
+    const { conditions } = await rig.status('web');
+    const name = environment.clusterName('a');
+    assert.match(
+      conditions.find(({ type }) => type === 'Ready')?.message ?? '',
+      new RegExp(`^Nobody takes new clients: director ${name}, all that there are, in maintenance\\.`),
+    );
+    await rig.director('b');
+    await rig.waitFor('web', 'Ready', 'True Ready');
+    // The one that is out falls behind, which is nobody's trouble.
+    await rig.virtualService('web', { scheduler: 'rr' });
+    await rig.director('b');
+    await rig.waitFor('web', 'Ready', 'True Ready');
+    const { counts, conditions: told } = await rig.status('web');
+    const { directors, programmed, inMaintenance } = counts as Record<string, unknown>;
+    assert.deepEqual([directors, programmed, inMaintenance], [1, 1, 1]);
+    assert.match(
+      told.find(({ type }) => type === 'Ready')?.message ?? '',
+      new RegExp(`as is director ${name}`),
+    );
+    await rig.director('a', { maintenance: null });
+    await until('both are counted', async () => (await rig.status('web')).directorsReady === '2/2');
+    await rig.remove(directorType, environment.clusterName('b'));
+    await rig.virtualService('web', {});
+    await rig.director('a');
+    await rig.waitFor('web', 'Ready', 'True Ready');
+  });
+
   it('keeps what was accepted when a new spec is refused', async () => {
     await rig.virtualService('web', ask('203.0.113.1'));
     await rig.waitFor('web', 'Stalled', 'True AddressNotInPool');

@@ -7,6 +7,7 @@ import type { LastGood } from '../../src/director/last-good.ts';
 import { until } from '../kube/fake-time.ts';
 import { temporaryFolder } from '../manifests/temporary-folder.ts';
 import {
+  directorType,
   namespaceType,
   nodeType,
   realServerSliceType,
@@ -72,6 +73,37 @@ describe('the goal from a cluster', () => {
       ['new'],
     );
     assert.deepEqual([isAbsenceConfirmed, condition.status, condition.reason], [true, 'True', 'Following']);
+  });
+
+  it('holds what people want of this director, and is not disturbed by its own status', async (t) => {
+    const rig = await startWebCluster(t);
+    const { source, changes } = rig.open();
+    assert.equal(source.current().cluster?.ownDirector, undefined, 'nobody knows yet');
+    assert.deepEqual((await complete(source)).cluster?.ownDirector, {
+      generation: undefined,
+      maintenance: undefined,
+    });
+    await rig.objects.create(directorType, 'other', { spec: { maintenance: { drain: true } } });
+    await rig.objects.create(directorType, 'n1', { spec: {} });
+    const own = () => source.current().cluster?.ownDirector;
+    await until(() => own()?.generation === 1);
+    assert.equal(own()?.maintenance, undefined);
+    await rig.objects.patch(directorType, 'n1', {
+      spec: { maintenance: { drain: true, reason: 'new disks' } },
+    });
+    await until(() => own()?.generation === 2);
+    assert.deepEqual(own()?.maintenance, { drain: true, reason: 'new disks' });
+    await until(() => changes() > 0);
+    const told = changes();
+    const view = source.current();
+    for (const version of ['1', '2', '3'])
+      await rig.objects.patch(directorType, 'n1', { status: { version } }, 'status');
+    await rig.objects.patch(realServerType, 'web', { metadata: { labels: { a: 'b' } } });
+    await until(() => source.current() !== view);
+    assert.equal(own(), view.cluster?.ownDirector);
+    await until(() => changes() > told);
+    await rig.objects.remove(directorType, 'n1');
+    await until(() => own()?.generation === undefined);
   });
 
   it('says at once what changed, and stays the same object while nothing that counts does', async (t) => {
