@@ -77,7 +77,9 @@ export async function benchmarkScrape({ services, realServers, rounds }: ScrapeO
 
 function formatScrape({ isZipped, ms, bytes }: Scrape, blockMs: number): string {
   const kilobytes = Math.round(bytes / 1000).toLocaleString('en');
-  return `  ${isZipped ? 'gzip ' : 'plain'}  ${kilobytes.padStart(7)} kB  in ${ms.toFixed(0).padStart(4)} ms  event loop held for at most ${blockMs.toFixed(1).padStart(5)} ms`;
+  const took = `${kilobytes.padStart(7)} kB  in ${ms.toFixed(0).padStart(4)} ms`;
+  const held = `event loop held for at most ${blockMs.toFixed(1).padStart(5)} ms`;
+  return `  ${isZipped ? 'gzip ' : 'plain'}  ${took}  ${held}`;
 }
 
 /** As much of a director as its metrics ask for. */

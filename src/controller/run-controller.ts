@@ -64,7 +64,6 @@ export async function runController(options: ControllerOptions): Promise<Control
   const { kinds, unreadable } = watchControllerKinds(connection, logger);
   const address = await connection.serverAddress();
   const apiServerAddresses = address === undefined ? [] : [address];
-  const { name: leaseName = defaultLeaseName, durationMs, renewDeadlineMs, retryPeriodMs } = lease;
   const prometheus = options.prometheus && new PrometheusClient(options.prometheus);
   let current: { readonly term: Term; readonly recorder: EventRecorder } | undefined;
   let ended: Promise<unknown> = Promise.resolve();
@@ -113,13 +112,11 @@ export async function runController(options: ControllerOptions): Promise<Control
   const election = new LeaderElection({
     client,
     namespace,
-    name: leaseName,
+    name: lease.name ?? defaultLeaseName,
     identity,
     ...time,
     logger,
-    ...(durationMs === undefined ? {} : { leaseDurationMs: durationMs }),
-    ...(renewDeadlineMs === undefined ? {} : { renewDeadlineMs }),
-    ...(retryPeriodMs === undefined ? {} : { retryPeriodMs }),
+    ...leaseTimes(lease),
     onLeading: begin,
   });
   const controller: Controller = {
@@ -154,4 +151,13 @@ export async function runController(options: ControllerOptions): Promise<Control
   startKinds(kinds);
   election.start();
   return controller;
+}
+
+/** Those that were chosen; the election has defaults for the others. */
+function leaseTimes({ durationMs, renewDeadlineMs, retryPeriodMs }: ControllerOptions['lease']) {
+  return {
+    ...(durationMs === undefined ? {} : { leaseDurationMs: durationMs }),
+    ...(renewDeadlineMs === undefined ? {} : { renewDeadlineMs }),
+    ...(retryPeriodMs === undefined ? {} : { retryPeriodMs }),
+  };
 }

@@ -85,8 +85,8 @@ const longestNote = 1024;
  * Tells people what happened to an object, as events that `kubectl describe` shows.
  *
  * Promises to cost little: repetitions become a count, an object that has much to say is cut short, all objects together write
- * five a second after a burst, nothing waits for the API server, and memory is bounded. So an event may be lost, and nothing may depend on one: what is true stands
- * in status.
+ * five a second after a burst, nothing waits for the API server, and memory is bounded. So an event may be lost, and nothing
+ * may depend on one: what is true stands in status.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;

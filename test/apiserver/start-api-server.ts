@@ -19,7 +19,6 @@ import { Faults } from './faults.ts';
 import type { FaultAction, Verb } from './faults.ts';
 import { kubeconfigOf } from './kubeconfig.ts';
 import { listPage } from './lists.ts';
-import { isMapping } from './objects.ts';
 import type { KubeObject, Mapping } from './objects.ts';
 import { podMetricsType } from './pod-metrics.ts';
 import type { PodMetrics } from './pod-metrics.ts';
@@ -41,6 +40,8 @@ import type { ResourceType } from './resource-type.ts';
 import { administrator, answerReview, authenticate, reviewOf } from './reviews.ts';
 import type { Attributes, User } from './reviews.ts';
 import { RoleBasedAccess, formatRight } from './role-based-access.ts';
+import { send } from './send-answer.ts';
+import type { Answer } from './send-answer.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
 import { Store } from './store.ts';
 import { metadataOnly, presentationOf, tableOf } from './table.ts';
@@ -155,13 +156,6 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
 }
 
 const bootNamespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
-
-/** What is answered: a value as JSON, or nothing because the answer went its own way. */
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-  readonly contentType?: string;
-}
 
 class ApiServerCore {
   readonly store: Store;
@@ -588,35 +582,4 @@ const reasons: Readonly<Record<number, string>> = {
 
 function success(details: Mapping): Mapping {
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details };
-}
-
-function send(
-  response: ServerResponse,
-  { status, body, contentType = 'application/json' }: Answer,
-  warnings: readonly string[],
-  actions: readonly FaultAction[],
-): void {
-  if (actions.some((action) => action.do === 'lose-answer')) {
-    response.socket?.destroy();
-    return;
-  }
-  if (warnings.length > 0) {
-    response.setHeader(
-      'warning',
-      warnings.map((text) => `299 - "${text.replaceAll('"', '\\"')}"`),
-    );
-  }
-  const bytes = Buffer.from(typeof body === 'string' && !isMapping(body) ? body : JSON.stringify(body));
-  response.writeHead(status, {
-    'content-type': contentType,
-    'content-length': bytes.length,
-    'cache-control': 'no-cache, private',
-  });
-  const reset = actions.find((action) => action.do === 'reset');
-  if (reset === undefined) response.end(bytes);
-  else {
-    response.write(bytes.subarray(0, reset.afterBytes));
-    // What was written has to be on its way, or the reset would overtake it.
-    setTimeout(() => response.socket?.resetAndDestroy(), 20);
-  }
 }
