@@ -185,4 +185,24 @@ describe('changes by other hands', () => {
     console.log(`a threshold is changed: repaired after ${tookMs} ms (fullCheckSeconds 2)`);
     await director.waitForLog(/pass applied changes/, { from });
   });
+
+  // Above 64 services the full check compares their real servers some at a time.
+  it('are undone by the full check of a large table, part by part: a threshold is changed', async () => {
+    const first = 2000;
+    const many = Array.from({ length: 100 }, (_, index) => ({ name: `p${index}`, port: first + index }));
+    const address = network.routedVip4(0);
+    director.write(
+      'many.yaml',
+      file(virtualService('many', address, { ports: many }), realServer('many', ['198.51.100.11'])),
+    );
+    await until('a hundred services', () => eyes.tableLines().length > 200, 20_000);
+    const goal = eyes.tableLines().join('\n');
+    for (const port of [first, first + 99]) {
+      const edit = ['-e', '-t', `${address}:${port}`, '-r', `198.51.100.11:${port}`, '-m', '-w', '100'];
+      await network.director.check(['ipvsadm', ...edit, '-x', '9']);
+      assert.notEqual(eyes.tableLines().join('\n'), goal);
+      const tookMs = await until('the threshold', () => eyes.tableLines().join('\n') === goal, 20_000);
+      console.log(`a threshold is changed at port ${port}: repaired after ${tookMs} ms (fullCheckSeconds 2)`);
+    }
+  });
 });
