@@ -68,6 +68,8 @@ export class Host implements Hands {
   #links: readonly ObservedLink[] = [];
   #addresses: readonly ObservedAddress[] = [];
   #packetRules: PacketRules | undefined;
+  /** Of the last look in the background, until the next look has said so. */
+  #lookError: unknown;
   #sysctls: SysctlProfile = new Map();
   #sysctlGoal: SysctlProfile | undefined;
   #sysctlsBefore = new Map<string, string>();
@@ -117,7 +119,8 @@ export class Host implements Hands {
       this.#version++;
 
     if (link.pollAddressesChanged() || isFull) this.#observeAddresses();
-    if (isFull || isLook) this.#observePacketRules(isFull);
+    if (isFull || isLook) this.#observePacketRules(this.#isFirstLook);
+    if (isFull && !this.#isFirstLook) this.#lookAtPacketRulesAgain();
     this.#isFirstLook = false;
   }
 
@@ -271,14 +274,24 @@ export class Host implements Hands {
     }
   }
 
+  /** The next look, a second later, says what it has found. */
+  #lookAtPacketRulesAgain(): void {
+    if (this.#options.configuration.netfilter === 'Off') return;
+    this.#options.link.lookAtPacketRulesAgain().catch((error: unknown) => (this.#lookError = error));
+  }
+
   #observePacketRules(isFull: boolean): void {
     if (this.#options.configuration.netfilter === 'Off') {
       this.#packetRules ??= emptyPacketRules;
       return;
     }
     let rules: PacketRules | undefined;
+    const { link } = this.#options;
     try {
-      rules = this.#options.link.observePacketRules({ isFull });
+      const error = this.#lookError;
+      this.#lookError = undefined;
+      if (error !== undefined) throw error;
+      rules = link.observePacketRules({ isFull });
     } catch (error) {
       // Without iptables the write fails too, and that is what people are told.
       if (!isLvsError(error, 'LVS_NETFILTER_UNAVAILABLE')) throw error;

@@ -7,7 +7,7 @@ import { Netfilter } from './netfilter.ts';
 import { RouteClient } from './route-client.ts';
 import { openRuleChangeProbe } from './rule-change-probe.ts';
 import type { NetfilterBackend } from './rule-change-probe.ts';
-import { runCommand } from './run-command.ts';
+import { runCommand, startCommand } from './run-command.ts';
 import type { RunCommand } from './run-command.ts';
 import { SysctlFolder } from './sysctl.ts';
 import type { SysctlOutcome } from './sysctl.ts';
@@ -56,6 +56,11 @@ export interface Link {
    * @throws LvsError LVS_NETFILTER_UNAVAILABLE
    */
   observePacketRules(options?: { readonly isFull: boolean }): PacketRules | undefined;
+  /**
+   * Reads them again in the background; `observePacketRules` says from then on what it found.
+   * @throws LvsError LVS_NETFILTER_UNAVAILABLE
+   */
+  lookAtPacketRulesAgain(): Promise<void>;
   /** @throws LvsError LVS_NETFILTER_UNAVAILABLE */
   applyPacketRules(rules: PacketRules): void;
   /** Removes all chains of ours and the jumps to them, and `lvs0` once it is empty. For `cleanup`. */
@@ -80,6 +85,7 @@ export function openLink(options: LinkOptions = {}): Link {
   const probe = openRuleChangeProbe(socket);
   const netfilter = new Netfilter({
     run: options.runCommand ?? runCommand,
+    ...(options.runCommand === undefined ? { start: startCommand } : {}),
     probe,
     backend: options.netfilterBackend ?? 'auto',
   });
@@ -112,6 +118,7 @@ export function openLink(options: LinkOptions = {}): Link {
     },
     announceVips,
     observePacketRules: (look) => netfilter.observe(look?.isFull),
+    lookAtPacketRulesAgain: () => netfilter.lookAgain(),
     applyPacketRules: (rules) => netfilter.apply(rules),
     removeEverything: () => {
       netfilter.remove();

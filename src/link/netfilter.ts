@@ -2,7 +2,7 @@ import { LvsError } from '../base/index.ts';
 import type { IpFamily } from '../base/index.ts';
 import { emptyPacketRules, isSamePacketRules, normalizePacketRules } from './packet-rules.ts';
 import { readRuleTables } from './read-rules.ts';
-import type { CommandResult, RunCommand } from './run-command.ts';
+import type { CommandResult, RunCommand, StartCommand } from './run-command.ts';
 import type { NetfilterBackend, RuleChangeProbe } from './rule-change-probe.ts';
 import { renderRuleTables } from './rule-tables.ts';
 import type { RuleTables } from './rule-tables.ts';
@@ -37,6 +37,8 @@ interface Seen {
 
 export interface NetfilterOptions {
   readonly run: RunCommand;
+  /** For `lookAgain`. @default run */
+  readonly start?: StartCommand;
   readonly probe: RuleChangeProbe;
   /** @default auto: legacy where legacy tables hold rules already, else what the host's `iptables` is */
   readonly backend?: NetfilterBackend | 'auto';
@@ -51,6 +53,7 @@ export interface NetfilterOptions {
  */
 export class Netfilter {
   readonly #run: RunCommand;
+  readonly #start: StartCommand;
   readonly #probe: RuleChangeProbe;
   readonly #wanted: NetfilterBackend | 'auto';
   #backend: NetfilterBackend | undefined;
@@ -61,9 +64,11 @@ export class Netfilter {
   #written: Written | undefined;
   /** Whether the chosen commands were seen to work, or not to. */
   #isProven = false;
+  #isLookingAgain = false;
 
   constructor(options: NetfilterOptions) {
     this.#run = options.run;
+    this.#start = options.start ?? ((command, args) => Promise.resolve(options.run(command, args)));
     this.#probe = options.probe;
     this.#wanted = options.backend ?? 'auto';
   }
@@ -84,6 +89,36 @@ export class Netfilter {
    */
   observe(isFull = false): PacketRules | undefined {
     return this.#look(isFull).rules;
+  }
+
+  /**
+   * Reads the tables again, whatever the fingerprint says, without holding anybody up: starting two programs takes tens of
+   * milliseconds and more. What it finds, `observe` says from then on. It finds nothing where something changes meanwhile;
+   * what does, the fingerprint shows. Of several at a time one is enough.
+   * @throws LvsError LVS_NETFILTER_UNAVAILABLE
+   */
+  async lookAgain(): Promise<void> {
+    if (this.#isLookingAgain) return;
+    this.#isLookingAgain = true;
+    try {
+      const backend = this.#chooseBackend();
+      const fingerprint = this.#probe.fingerprint(backend);
+      const exact = this.#probe.fingerprint(backend, true);
+      const seen = this.#seen;
+      const isUnchanged = seen?.fingerprint === fingerprint && seen?.exact === exact;
+      if (fingerprint === undefined || (exact !== undefined && isUnchanged)) return;
+      const [IPv4, IPv6] = await Promise.all([this.#fetchFamily('IPv4'), this.#fetchFamily('IPv6')]);
+      const isStillSo =
+        this.#seen === seen &&
+        this.#backend === backend &&
+        this.#probe.fingerprint(backend) === fingerprint &&
+        this.#probe.fingerprint(backend, true) === exact;
+      if (!isStillSo) return;
+      const tables = { IPv4, IPv6 };
+      this.#seen = { fingerprint, exact, tables, rules: this.#interpret(tables) };
+    } finally {
+      this.#isLookingAgain = false;
+    }
   }
 
   /**
@@ -185,19 +220,24 @@ export class Netfilter {
   }
 
   #readTables(): FamilyTables {
-    const backend = this.#chooseBackend();
-    return { IPv4: this.#readFamily(backend, 'IPv4'), IPv6: this.#readFamily(backend, 'IPv6') };
+    return { IPv4: this.#readFamily('IPv4'), IPv6: this.#readFamily('IPv6') };
   }
 
-  #readFamily(backend: NetfilterBackend, family: IpFamily): RuleTables {
-    // Legacy save prints the tables in use and no others; with none there is nothing to run.
-    if (backend === 'legacy' && this.#probe.listLegacyTables(family).length === 0) return noTables[family];
+  #readFamily(family: IpFamily): RuleTables {
+    if (!this.#hasTables(family)) return noTables[family];
     const command = this.#command(family, 'save');
-    const result = this.#run(command, []);
-    // No command, no rules that it could have written.
-    if (result.status === undefined) return noTables[family];
-    if (result.status !== 0) throw netfilterError(command, result);
-    return parseSavedRules(result.stdout);
+    return parseSave(family, command, this.#run(command, []));
+  }
+
+  async #fetchFamily(family: IpFamily): Promise<RuleTables> {
+    if (!this.#hasTables(family)) return noTables[family];
+    const command = this.#command(family, 'save');
+    return parseSave(family, command, await this.#start(command, []));
+  }
+
+  /** Legacy save prints the tables in use and no others; with none there is nothing to run. */
+  #hasTables(family: IpFamily): boolean {
+    return this.#chooseBackend() !== 'legacy' || this.#probe.listLegacyTables(family).length > 0;
   }
 
   #restore(family: IpFamily, input: string | undefined): void {
@@ -255,6 +295,14 @@ export class Netfilter {
     this.#backend = other;
     return true;
   }
+}
+
+/** @throws LvsError LVS_NETFILTER_UNAVAILABLE */
+function parseSave(family: IpFamily, command: string, result: CommandResult): RuleTables {
+  // No command, no rules that it could have written.
+  if (result.status === undefined) return noTables[family];
+  if (result.status !== 0) throw netfilterError(command, result);
+  return parseSavedRules(result.stdout);
 }
 
 function isSameFamilyTables(a: FamilyTables, b: FamilyTables): boolean {

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 
 export interface CommandResult {
   /** Undefined when the command does not exist; negative when it was ended by a signal or ran out of time. */
@@ -32,6 +32,28 @@ export const runCommand: RunCommand = (command, args, input) => {
       stdout: result.stdout ?? '',
       stderr: reason + (result.stderr ?? ''),
     };
+  }
+  return { status: undefined, stdout: '', stderr: '' };
+};
+
+/** The same without waiting for it: for looks that nobody waits for. */
+export type StartCommand = (command: string, args: readonly string[]) => Promise<CommandResult>;
+
+/** Never rejects: what goes wrong is in the result. */
+export const startCommand: StartCommand = async (command, args) => {
+  for (const folder of folders) {
+    const result = await new Promise<CommandResult>((resolve) => {
+      const limits = { encoding: 'utf8', timeout: timeoutMs, maxBuffer: outputBytesMax } as const;
+      execFile(`${folder}${command}`, args, limits, (error, stdout, stderr) => {
+        if (error === null) resolve({ status: 0, stdout, stderr });
+        else if (error.code === 'ENOENT') resolve({ status: undefined, stdout: '', stderr: '' });
+        else {
+          const status = typeof error.code === 'number' ? error.code : -1;
+          resolve({ status, stdout, stderr: `${error.message}\n${stderr}` });
+        }
+      });
+    });
+    if (result.status !== undefined) return result;
   }
   return { status: undefined, stdout: '', stderr: '' };
 };

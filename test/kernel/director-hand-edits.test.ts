@@ -189,12 +189,15 @@ describe('changes by other hands', () => {
   // Above 64 services the full check compares their real servers some at a time.
   it('are undone by the full check of a large table, part by part: a threshold is changed', async () => {
     const first = 2000;
-    const many = Array.from({ length: 100 }, (_, index) => ({ name: `p${index}`, port: first + index }));
     const address = network.routedVip4(0);
-    director.write(
-      'many.yaml',
-      file(virtualService('many', address, { ports: many }), realServer('many', ['198.51.100.11'])),
-    );
+    const many = Array.from({ length: 4 }, (_, part) => {
+      const ports = Array.from({ length: 25 }, (__, index) => first + 25 * part + index);
+      return [
+        virtualService(`many${part}`, address, { ports: ports.map((port) => ({ name: `p${port}`, port })) }),
+        realServer(`many${part}`, '198.51.100.11'),
+      ];
+    });
+    director.write('many.yaml', file(...many.flat()));
     await until('a hundred services', () => eyes.tableLines().length > 200, 20_000);
     const goal = eyes.tableLines().join('\n');
     for (const port of [first, first + 99]) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { isLvsError, parseIpAddress } from '../../src/base/index.ts';
 import type { IpFamily } from '../../src/base/index.ts';
 import { isSamePacketRules } from '../../src/link/index.ts';
@@ -109,6 +109,71 @@ test('netfilter: a full look goes by exact signs alone, and reads again only whe
   host.ipv4.chain('filter', 'LVS-GUARD-1').splice(-1, 1, '-j ACCEPT');
   assert.ok(netfilter.observe(), 'the cheap look cannot see it');
   assert.equal(netfilter.observe(true), undefined);
+});
+
+describe('netfilter: a full look in the background', () => {
+  /** The cheap fingerprint shows nothing; programs end when they are told to. */
+  function slowHost() {
+    const host = fakeIptablesHost();
+    const probe = probeOf(host);
+    const ends: (() => void)[] = [];
+    const netfilter = new Netfilter({
+      run: host.run,
+      start: (command, args) =>
+        new Promise((resolve) => {
+          const result = host.run(command, args);
+          ends.push(() => resolve(result));
+        }),
+      probe: {
+        ...probe,
+        fingerprint: (backend, isExact) => (isExact ? probe.fingerprint(backend) : 'large'),
+      },
+    });
+    netfilter.apply(rulesFor(80));
+    netfilter.observe();
+    const edit = () => void host.ipv4.chain('filter', 'LVS-GUARD-1').splice(-1, 1, '-j ACCEPT');
+    return { host, netfilter, ends, edit };
+  }
+
+  it('says what it found from then on', async () => {
+    const { netfilter, ends, edit } = slowHost();
+    edit();
+    const look = netfilter.lookAgain();
+    assert.ok(netfilter.observe(), 'nobody waits for it');
+    for (const end of ends) end();
+    await look;
+    assert.equal(netfilter.observe(), undefined);
+  });
+
+  it('runs nothing where an exact sign says that nothing changed', async () => {
+    const { host, netfilter } = slowHost();
+    netfilter.observe(true);
+    host.runs.length = 0;
+    await netfilter.lookAgain();
+    assert.deepEqual(host.runs, []);
+  });
+
+  it('does not believe what it read before a write of ours', async () => {
+    const { netfilter, ends, edit } = slowHost();
+    edit();
+    const look = netfilter.lookAgain();
+    netfilter.observe(true);
+    netfilter.apply(rulesFor(80, 443));
+    for (const end of ends) end();
+    await look;
+    assert.ok(isSamePacketRules(netfilter.observe() ?? rulesFor(), rulesFor(80, 443)));
+  });
+
+  it('is one at a time', async () => {
+    const { netfilter, ends, edit } = slowHost();
+    edit();
+    const look = netfilter.lookAgain();
+    const { length } = ends;
+    await netfilter.lookAgain();
+    assert.deepEqual([length, ends.length], [2, 2]);
+    for (const end of ends) end();
+    await look;
+  });
 });
 
 test('netfilter: a kernel without the tables of nf_tables is found out with one chain, not with all rules', () => {
