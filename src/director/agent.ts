@@ -18,6 +18,7 @@ import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
 import { noHealth } from './director-health.ts';
 import type { DirectorHealth, HealthState } from './director-health.ts';
+import { DrainCounts } from './drain-counts.ts';
 import { computeFacts } from './facts.ts';
 import { computeFirstGoal, computeGoal } from './first-goal.ts';
 import { ForeignHandsWatch } from './foreign-hands-watch.ts';
@@ -66,6 +67,7 @@ export class DirectorAgent {
   readonly #schedulers: SchedulerCatalogue;
   readonly #foreignHands: ForeignHandsWatch;
   readonly #uplinks = new UplinkWatch();
+  readonly #drainCounts = new DrainCounts();
   readonly #maintenance: MaintenanceWatch;
   #ledger: Ledger;
   #held: HeldRemoval | undefined;
@@ -253,7 +255,7 @@ export class DirectorAgent {
       this.#settled?.view.resources !== view.resources ||
       clock.wallMs() >= (this.#settled.untilMs ?? Number.POSITIVE_INFINITY);
     host.observe({ isFull: isFullCheck, isLook });
-    if (mustCount) await host.countDraining(this.#ledger.drains.map((drain) => drain.service));
+    if (mustCount) await host.countDraining(this.#drainCounts.take(this.#ledger.drains, true));
     const nowMs = clock.wallMs();
     const maintenance = nextMaintenance(view.cluster, this.#ledger.maintenance, nowMs);
     const { desired, health } = this.#judge(this.#goal(view, host.state), host.state, maintenance);
@@ -270,7 +272,7 @@ export class DirectorAgent {
     }
 
     // A server that was quiesced a moment ago has connections that nobody has counted yet.
-    if (!mustCount) await host.countDraining(this.#ledger.drains.map((drain) => drain.service));
+    if (!mustCount) await host.countDraining(this.#drainCounts.take(this.#ledger.drains, false));
     // With thousands of servers, to judge and to plan take tens of milliseconds each: others get their turn in between.
     await new Promise((resolve) => setImmediate(resolve));
     const plan = computeChanges({

@@ -35,6 +35,27 @@ describe('a server that fails', () => {
   });
 });
 
+describe('servers that fail one after another', () => {
+  it('are counted once each as they begin to drain, however often others wake the director', async () => {
+    rig = new HealthRig(Array.from({ length: 50 }, (_, n) => [`10.1.${n}.1`, `10.1.${n}.2`]));
+    for (let pass = 0; pass < 3; pass++) await rig.agent.pass();
+    rig.connections = new Map(Array.from({ length: 50 }, (_, n) => [`10.1.${n}.1:80`, 5]));
+    let failing = 0;
+    rig.isDown = (_, server) => server.endsWith('.1:80') && Number(server.split('.')[2]) < failing;
+    const messages: number[] = [];
+    while (failing < 20) {
+      failing++;
+      rig.kernel.sent.length = 0;
+      rig.nowMs += 10;
+      await rig.agent.pass(false);
+      messages.push(rig.kernel.sent.length);
+    }
+    assert.ok(Math.max(...messages) <= 2, `the write, and the count of the one before: ${messages.join()}`);
+    const gone = [...rig.table().values()].filter(({ realServers }) => realServers.size < 2);
+    assert.equal(gone.length, 0);
+  });
+});
+
 /** Half of the services lose all of their servers: one more, and the director would rather take itself for cut off. */
 const servicesCount = 100;
 const failing = 10_000;
@@ -104,7 +125,6 @@ describe(`${failing} real servers of ${total} that fail in one moment`, () => {
           `${longestMs.toFixed(0)} ms; ${rig.kernel.sent.length} messages to the kernel`,
       );
       assert.equal(serving(), isDown ? total - failing : total);
-      // The link of this rig forgets, so more is made equal in every pass.
       const [applied = {}, ...others] = rig.applied();
       assert.deepEqual(
         [applied[isDown ? 'Quiesced' : 'Restored'], others],

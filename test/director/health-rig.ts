@@ -17,7 +17,7 @@ import { IpvsClient } from '../../src/ipvs/index.ts';
 import type { IpvsTable, ObservedRealServer } from '../../src/ipvs/index.ts';
 import { groupResources } from '../../src/manifests/index.ts';
 import { FakeKernel } from '../fakes/fake-kernel.ts';
-import { fakeLink } from './fake-link.ts';
+import { rememberingLink } from './fake-link.ts';
 
 const up: Verdict = { isUp: true, isProven: true, against: 0, reason: undefined, sinceMs: 0 };
 const down: Verdict = { ...up, isUp: false, reason: 'ConnectTimeout' };
@@ -54,7 +54,7 @@ export class HealthRig {
       },
       host: new Host({
         client: this.#openClient(),
-        link: fakeLink,
+        link: rememberingLink(),
         configuration,
         logger,
         readTableFingerprint: () => '',
