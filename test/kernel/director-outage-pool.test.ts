@@ -49,6 +49,8 @@ const send = (name: string, count: number): Promise<RequestCounts> =>
 const troubleOf = (name: string) =>
   readStatus(director).virtualServices.find(({ object }) => object.name === name)?.reason;
 
+/** The server that one client is kept on. */
+const home = (counts: RequestCounts) => Number(Object.keys(counts.byServer)[0]?.at(-1));
 const fail = (number: number) => servers[number - 1]?.answer({ status: 503 });
 const recover = (number: number) => servers[number - 1]?.answer({});
 
@@ -63,10 +65,10 @@ before(async () => {
   }
   await director.start();
   eyes = new Eyes(network.director);
+  watch = new WeightWatch(eyes);
   const isWhole = (name: string) => weights(name).every((each) => each === 100);
   await until('all serve', () => ['quorum', 'panic', 'slow', 'sticky'].every(isWhole), 60_000);
   await until('so does the one that will come and go', () => weight('flapping', flapper) === 100);
-  watch = new WeightWatch(eyes);
   watchedSinceMs = performance.now();
   let isWell = true;
   flapping = setInterval(() => {
@@ -161,8 +163,6 @@ describe('slow start', () => {
 });
 
 describe('persistence', () => {
-  const home = (counts: RequestCounts) => Number(Object.keys(counts.byServer)[0]?.at(-1));
-
   it('does not keep a client on a server that fails', async () => {
     const before = await send('sticky', 8);
     const number = home(before);
@@ -179,7 +179,37 @@ describe('persistence', () => {
     // It fell twice by now, so it is let in no sooner than in a minute; there are others.
     recover(number);
   });
+});
 
+describe('a server that comes and goes every few seconds', () => {
+  /** Looks differ in weight where it drains and is deleted, too; what clients notice is whether it takes them. */
+  function turns(): readonly { readonly atMs: number; readonly isUp: boolean }[] {
+    return watch
+      .changesOf(service('flapping'), `${rip(flapper)}:${port}`)
+      .filter(({ atMs }) => atMs > watchedSinceMs)
+      .map(({ atMs, weight: each }) => ({ atMs: Math.round(atMs - watchedSinceMs), isUp: (each ?? 0) > 0 }))
+      .filter(({ isUp }, index, list) => isUp !== (list[index - 1]?.isUp ?? true));
+  }
+
+  it('costs at most two changes of its weight in a minute, once it fell twice', async () => {
+    const secondFallMs = () => turns().filter(({ isUp }) => !isUp)[1]?.atMs ?? Infinity;
+    await until(
+      'a minute has passed since',
+      () => performance.now() - watchedSinceMs > secondFallMs() + 60_000,
+    );
+    const all = turns();
+    const lines = all.map(({ atMs, isUp }) => `${isUp ? 'up' : 'down'} at ${atMs}`).join(', ');
+    const times = Math.floor((performance.now() - watchedSinceMs) / flapEveryMs);
+    console.log(`the server turned ${times} times, its weight ${all.length} times: ${lines}`);
+    for (const { atMs } of all.filter((turn) => turn.atMs >= secondFallMs())) {
+      const within = all.filter((turn) => turn.atMs >= atMs && turn.atMs < atMs + 60_000);
+      assert.ok(within.length <= 2, lines);
+    }
+  });
+});
+
+// Last, as the director dies for it, and forgets who flaps.
+describe('persistence without its sysctl', () => {
   // The negative control: what the kernel does by itself.
   it('would keep it there without expire_quiescent_template', async () => {
     const number = home(await send('sticky', 4));
@@ -200,31 +230,5 @@ describe('persistence', () => {
     assert.deepEqual(requests.byServer, { [`server${number}`]: 4 });
     await director.start();
     await until('its weight is right again', () => weight('sticky', number) === 100);
-  });
-});
-
-describe('a server that comes and goes every few seconds', () => {
-  /** Looks differ in weight where it drains and is deleted, too; what clients notice is whether it takes them. */
-  function turns(): readonly { readonly atMs: number; readonly isUp: boolean }[] {
-    return watch
-      .changesOf(service('flapping'), `${rip(flapper)}:${port}`)
-      .map(({ atMs, weight: each }) => ({ atMs: Math.round(atMs - watchedSinceMs), isUp: (each ?? 0) > 0 }))
-      .filter(({ isUp }, index, list) => isUp !== (list[index - 1]?.isUp ?? true));
-  }
-
-  it('costs at most two changes of its weight in a minute, once it fell twice', async () => {
-    const secondFallMs = () => turns().filter(({ isUp }) => !isUp)[1]?.atMs ?? Infinity;
-    await until(
-      'a minute has passed since',
-      () => performance.now() - watchedSinceMs > secondFallMs() + 60_000,
-    );
-    const all = turns();
-    const lines = all.map(({ atMs, isUp }) => `${isUp ? 'up' : 'down'} at ${atMs}`).join(', ');
-    const times = Math.floor((performance.now() - watchedSinceMs) / flapEveryMs);
-    console.log(`the server turned ${times} times, its weight ${all.length} times: ${lines}`);
-    for (const { atMs } of all.filter((turn) => turn.atMs >= secondFallMs())) {
-      const within = all.filter((turn) => turn.atMs >= atMs && turn.atMs < atMs + 60_000);
-      assert.ok(within.length <= 2, lines);
-    }
   });
 });

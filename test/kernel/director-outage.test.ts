@@ -113,6 +113,7 @@ before(async () => {
   });
   await director.start();
   eyes = new Eyes(network.director);
+  watch = new WeightWatch(eyes);
   await until('all serve', () => network.realServers.every((host) => weight(host) === 100));
 });
 
@@ -151,7 +152,6 @@ describe('servers that fail in every way at once, under traffic', () => {
       http: true,
     });
     requests = await startRequests(network.client, { host: network.vip4(0), port, perSecond: 10 });
-    watch = new WeightWatch(eyes);
     for (const { fate, host } of struck()) {
       struckMs.set(fate.name, performance.now());
       await fate.strike(host);
