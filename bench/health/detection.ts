@@ -30,7 +30,8 @@ const pace: Omit<Pace, 'question'> = {
   timeoutSeconds: 1,
   failureThreshold: 3,
 };
-const patienceMs = 60_000;
+/** keepalived was seen to need more than a minute, for servers that had gone dark. */
+const patienceMs = 300_000;
 
 interface Contenders {
   readonly question: Pace['question'];
