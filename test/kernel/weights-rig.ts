@@ -102,8 +102,10 @@ export class WeightsRig {
     await until('all serve', () => this.weights().every((weight) => weight !== undefined));
   }
 
+  /** In place of the one that is there. */
   async setPolicy(weightPolicy: object): Promise<void> {
-    await this.cluster.objects.patch(virtualServiceType, 'web', { spec: { weightPolicy } });
+    const whole = { metrics: null, dynamicFeedback: null, ...weightPolicy };
+    await this.cluster.objects.patch(virtualServiceType, 'web', { spec: { weightPolicy: whole } });
   }
 
   startLoad(perSecond: number): Promise<LabLoad> {
