@@ -239,7 +239,7 @@ describe('lvs-operator weights explain', () => {
     assert.equal((await run(account, 'web', '--json')).code, 1);
   });
 
-  it('needs the rights that docs/rbac.md names, and no other', async () => {
+  it('needs the rights that the page on roles names, and no other', async () => {
     const { namespace } = environment;
     await rig.client.delete(
       roleBindingType,

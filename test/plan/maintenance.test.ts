@@ -74,6 +74,12 @@ describe('a director in maintenance', () => {
     assert.deepEqual(summarizeTable(director.pass()), [`edit ${a80}=0 Drift`]);
     director.read({ virtualServices: director.input.virtualServices ?? [], realServers: [b] });
     director.pass();
+    assert.deepEqual(
+      Object.keys(director.host.weights(key)),
+      [a80, b80],
+      'its connections are counted first',
+    );
+    director.pass();
     assert.deepEqual(Object.keys(director.host.weights(key)), [b80]);
   });
 
