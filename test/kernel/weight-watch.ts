@@ -22,8 +22,8 @@ export class WeightWatch {
 
   constructor(eyes: Eyes) {
     this.#eyes = eyes;
-    this.#look();
-    this.#timer = setInterval(() => this.#look(), lookEveryMs);
+    this.look();
+    this.#timer = setInterval(() => this.look(), lookEveryMs);
   }
 
   /** From the first look on, oldest first. */
@@ -52,7 +52,8 @@ export class WeightWatch {
     clearInterval(this.#timer);
   }
 
-  #look(): void {
+  /** Looks now, so that what is there already is no change of later. */
+  look(): void {
     const atMs = performance.now();
     const byMs = atMs - (this.#lastLookMs ?? atMs) - lookEveryMs;
     if (byMs > toleranceMs) this.#late.push({ atMs, byMs });
