@@ -17,16 +17,36 @@ const probeMark = 0x4c560fff;
  * @throws LvsError for every other refusal
  */
 export function isSchedulerAvailable(family: IpvsFamily, name: string): boolean {
-  const value = refusalOf(family, { kind: 'mark', family: 'IPv6', mark: probeMark }, probeConfig(name, 0));
-  if (value !== errno.EAFNOSUPPORT) return value !== errno.ENOENT;
+  const first = refusalOf(family, { kind: 'mark', family: 'IPv6', mark: probeMark }, probeConfig(name, 0));
+  if (first !== errno.EAFNOSUPPORT) return first !== errno.ENOENT;
   const key: VirtualServiceKey = { kind: 'mark', family: 'IPv4', mark: probeMark };
-  if (refusalOf(family, key, probeConfig(name, 32)) === errno.ENOENT) return false;
+  let value: number;
+  try {
+    value = refusalOf(family, key, probeConfig(name, 32));
+  } catch (error) {
+    // An answer that nobody can read may be that of a service that is there now.
+    tryToDeleteProbe(family, key);
+    throw error;
+  }
+  if (value === errno.ENOENT) return false;
+  deleteProbe(family, key);
+  return true;
+}
+
+function deleteProbe(family: IpvsFamily, key: VirtualServiceKey): void {
   family.request({
     command: IPVS_CMD_DEL_SERVICE,
     operation: 'IPVS_CMD_DEL_SERVICE',
     encode: (writer) => encodeVirtualServiceKey(writer, key),
   });
-  return true;
+}
+
+function tryToDeleteProbe(family: IpvsFamily, key: VirtualServiceKey): void {
+  try {
+    deleteProbe(family, key);
+  } catch (error) {
+    if (!isLvsError(error)) throw error;
+  }
 }
 
 /** The errno of a NEW_SERVICE that is expected to be refused; 0 when it was not. */

@@ -499,7 +499,11 @@ describe('whatever bytes arrive', () => {
         assert.equal(client.observeTable().size, 0);
         client.close();
       }),
-      { numRuns: 300 },
+      {
+        numRuns: 300,
+        // Turns the refusal of a scheduler's probe into EAFNOSUPPORT: the next probe is a service that came to stay.
+        examples: [[{ every: 1, offset: 124, value: 159, cut: false }]],
+      },
     );
   });
 
