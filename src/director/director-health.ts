@@ -1,7 +1,14 @@
 import { formatObjectRef } from '../api/index.ts';
 import type { ObjectRef } from '../api/index.ts';
 import type { Clock, Logger, Timers } from '../base/index.ts';
-import { Checker, sharedNowMs, startProbeWorker, tlsOf } from '../health/index.ts';
+import {
+  beginningFrom,
+  Checker,
+  firstVerdict,
+  sharedNowMs,
+  startProbeWorker,
+  tlsOf,
+} from '../health/index.ts';
 import type {
   Beginning,
   Check,
@@ -15,6 +22,7 @@ import type { IpvsTable } from '../ipvs/index.ts';
 import {
   applyHealth,
   describeChecks,
+  hasProbeWay,
   isSameChecks,
   listCheckedServers,
   noHealthMemory,
@@ -89,8 +97,8 @@ export class DirectorHealth {
   #services: DesiredState['services'] | undefined;
   #state: HealthState = noHealth;
   #lateness = { atMs: Number.NEGATIVE_INFINITY, isLate: false };
-  /** Some cannot be asked before the kernel has what leads there. */
-  #isWaiting = false;
+  /** What is held of servers that cannot be asked before the kernel has what leads there, by entry. */
+  #waiting: ReadonlyMap<string, Verdict> = new Map();
   #referencesVersion = 0;
   readonly #filled = new WeakMap<Probe, Probe>();
   /** How checks begin that could not be asked so far, by entry: as it was when they came. */
@@ -113,7 +121,7 @@ export class DirectorHealth {
     const answer = applyHealth({
       desired,
       view: {
-        verdictOf: (entry) => verdicts.verdictOf(entry),
+        verdictOf: (entry) => this.#waiting.get(entry) ?? verdicts.verdictOf(entry),
         weightOf: (service, server) => table.get(service)?.realServers.get(server)?.config.weight,
         isUplinkDown,
       },
@@ -160,16 +168,34 @@ export class DirectorHealth {
   #ask(services: DesiredState['services'], table: IpvsTable): void {
     const { references, verdicts } = this.#options;
     const hasNews = this.#referencesVersion !== (references?.version ?? 0);
-    if (services === this.#services && !this.#isWaiting && !hasNews) return;
+    if (services === this.#services && this.#waiting.size === 0 && !hasNews) return;
     const isFirst = this.#services === undefined;
     this.#services = services;
     const checked = listCheckedServers(services);
     const isSame = isSameChecks(checked, this.#checked);
     this.#checked = checked;
-    if (isSame && !this.#isWaiting && !hasNews) return;
-    const checks = describeChecks(checked, table, isFirst);
-    this.#isWaiting = checks.length < checked.length;
+    if (isSame && this.#waiting.size === 0 && !hasNews) return;
+    const checks = this.#withProbeWay(describeChecks(checked, table, isFirst), table);
     verdicts.setChecks(references === undefined ? checks : this.#fill(checks, services, references));
+  }
+
+  /**
+   * The checks that can be asked now. Of the others the verdict is kept that they had or begin with, so that nobody gets
+   * clients for want of an answer; from it they go on once their way is there.
+   */
+  #withProbeWay(checks: readonly Check[], table: IpvsTable): readonly Check[] {
+    const { verdicts, nowMs } = this.#options;
+    const waiting = new Map<string, Verdict>();
+    const askable = checks.flatMap((check, index) => {
+      const held = this.#waiting.get(check.id);
+      const asked = this.#checked[index];
+      if (asked === undefined || hasProbeWay(asked.check, table))
+        return held === undefined ? [check] : [{ ...check, beginning: beginningFrom(held) }];
+      waiting.set(check.id, held ?? verdicts.verdictOf(check.id) ?? firstVerdict(check.beginning, nowMs()));
+      return [];
+    });
+    this.#waiting = waiting;
+    return askable;
   }
 
   /** Puts in what checks refer to. Those that refer to nothing, nearly all, are left as they are. */

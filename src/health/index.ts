@@ -14,7 +14,7 @@ export type { ProbeTotals, Punctuality } from './worker-protocol.ts';
 export { latencyBucketsMs } from './worker-protocol.ts';
 export { failureReasons, voidReasons } from './outcome.ts';
 export type { FailureReason, ProbeOutcome, VoidReason } from './outcome.ts';
-export { firstVerdict, isSuspect, nextVerdict } from './verdict.ts';
+export { beginningFrom, firstVerdict, isSuspect, nextVerdict } from './verdict.ts';
 export type { Beginning, Verdict, VerdictPolicy } from './verdict.ts';
 export { dampVerdict, newFlapHistory } from './flap-damping.ts';
 export type { DampedState, FlapHistory } from './flap-damping.ts';

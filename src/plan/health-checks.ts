@@ -2,7 +2,6 @@ import type { Beginning, Check } from '../health/pure.ts';
 import type { IpvsTable, ObservedVirtualService } from '../ipvs/pure.ts';
 import { formatEntry } from './absence.ts';
 import type { ServerCheck } from './health-types.ts';
-import { hasProbeWay } from './probe-services.ts';
 import type { DesiredRealServer, DesiredState, DesiredVirtualService } from './types.ts';
 
 /** A real server that is checked, and the name of its check. */
@@ -56,7 +55,7 @@ export function isSameChecks(a: readonly CheckedServer[], b: readonly CheckedSer
 /**
  * The checks that should run. A server that is in the kernel keeps what the kernel says of it until probes say otherwise:
  * a director that was started again, or that is told to check from now on, neither empties a table nor lets a dead
- * server in again. One that is asked through a service of our own has to wait until the kernel has that.
+ * server in again.
  * @param isFirst it is the first look of this process: what our services lack then was taken out by the one before.
  */
 export function describeChecks(
@@ -64,14 +63,12 @@ export function describeChecks(
   table: IpvsTable,
   isFirst: boolean,
 ): readonly Check[] {
-  return checked
-    .filter(({ check }) => hasProbeWay(check, table))
-    .map((one) => ({
-      id: one.entry,
-      probe: one.check.probe,
-      policy: one.check.policy,
-      beginning: beginningOf(one, table.get(one.serviceKey), isFirst),
-    }));
+  return checked.map((one) => ({
+    id: one.entry,
+    probe: one.check.probe,
+    policy: one.check.policy,
+    beginning: beginningOf(one, table.get(one.serviceKey), isFirst),
+  }));
 }
 
 function beginningOf(

@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseCidr, parseIpAddress } from '../../src/base/index.ts';
-import {
-  addProbeServices,
-  computeChanges,
-  describeChecks,
-  hasProbeWay,
-  listCheckedServers,
-} from '../../src/plan/index.ts';
+import { addProbeServices, computeChanges, hasProbeWay, listCheckedServers } from '../../src/plan/index.ts';
 import type { DesiredState, DesiredStateInput, DirectorFacts } from '../../src/plan/index.ts';
 import { addressPool, desire, facts, ModelHost, realServer, virtualService } from './world.ts';
 
@@ -160,7 +154,7 @@ describe('probes through a virtual service', () => {
   it('wait for the kernel: before that, they would meet whoever is behind the address', () => {
     const desired = goal({ virtualServices: [web()], realServers: [servers] });
     const checked = listCheckedServers(desired.services);
-    assert.deepEqual(describeChecks(checked, new Map(), true), []);
+    assert.ok(checked.length > 0);
     assert.ok(checked.every(({ check }) => !hasProbeWay(check, new Map())));
   });
 
