@@ -61,7 +61,7 @@ function computeNormalForm(rules: PacketRules): PacketRules {
   const mssClamps = normalizeByVip<MssClamp & { protocol: 'TCP' }, number, MssClamp>(
     rules.mssClamps.map((clamp) => ({ ...clamp, protocol: 'TCP' })),
     (clamp) => clamp.mss,
-    Math.min,
+    (a, b) => Math.min(a, b),
     String,
     (vip, _protocol, { port, endPort, value }) => ({ vip, port, endPort, mss: value }),
   );
@@ -217,7 +217,8 @@ function cutCluster<V>(
       .filter((item) => item.port <= port && port <= item.endPort)
       .map((item) => item.value);
     const [first, ...others] = values;
-    if (first !== undefined) pieces.push({ port, endPort: next - 1, value: others.reduce(merge, first) });
+    if (first !== undefined)
+      pieces.push({ port, endPort: next - 1, value: others.reduce((a, b) => merge(a, b), first) });
   }
   return pieces;
 }

@@ -49,7 +49,8 @@ export const startCommand: StartCommand = async (command, args) => {
         else if (error.code === 'ENOENT') resolve({ status: undefined, stdout: '', stderr: '' });
         else {
           const status = typeof error.code === 'number' ? error.code : -1;
-          resolve({ status, stdout, stderr: `${error.message}\n${stderr}` });
+          // The message ends with what the command wrote.
+          resolve({ status, stdout, stderr: status < 0 ? error.message : stderr });
         }
       });
     });

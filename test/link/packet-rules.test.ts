@@ -156,3 +156,12 @@ test('packet rules: the normal form is its own normal form', () => {
     }),
   );
 });
+
+test('packet rules: where MSS clamps overlap the lowest holds, however many they are', () => {
+  const clamp = (port: number, endPort: number, mss: number) => ({ vip, port, endPort, mss });
+  const { mssClamps } = normalizePacketRules({
+    ...emptyPacketRules,
+    mssClamps: [clamp(80, 90, 1440), clamp(85, 95, 1400), clamp(85, 86, 1420)],
+  });
+  assert.deepEqual(mssClamps, [clamp(80, 84, 1440), clamp(85, 95, 1400)]);
+});
