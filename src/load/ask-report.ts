@@ -48,7 +48,9 @@ function readLine(source: string, address: string, port: number): Promise<string
     const finish = (end: () => void): void => {
       clearTimeout(deadline);
       // Many short conversations: a reset leaves no TIME_WAIT that would use up our ports.
-      socket.resetAndDestroy();
+      // While it connects, that would wait for the connection.
+      if (socket.connecting) socket.destroy();
+      else socket.resetAndDestroy();
       end();
     };
     const deadline = setTimeout(

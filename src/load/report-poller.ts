@@ -46,6 +46,8 @@ export class ReportPoller {
   readonly #conversations = new Map<string, Conversation>();
   #targets: readonly ReportTarget[] = [];
   #inFlight = 0;
+  /** When somebody last wanted to know. */
+  #turnMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ReportPollerOptions) {
     this.#options = options;
@@ -54,11 +56,8 @@ export class ReportPoller {
   /** Begins the questions that are due. @param targets all of them; the same list as before costs nothing. */
   turn(targets: readonly ReportTarget[]): void {
     if (targets !== this.#targets) this.#setTargets(targets);
-    const nowMs = this.#options.clock.monotonicMs();
-    for (const conversation of this.#conversations.values()) {
-      if (this.#inFlight >= mostInFlight) break;
-      if (!conversation.isAsking && nowMs >= conversation.dueMs) void this.#ask(conversation, nowMs);
-    }
+    this.#turnMs = this.#options.clock.monotonicMs();
+    this.#askDue();
   }
 
   /** What servers said last; an answer counts for two intervals. `atMs` is by the monotonic clock. */
@@ -70,15 +69,6 @@ export class ReportPoller {
       const { virtualService, address } = target;
       return [{ virtualService, address, atMs: last.atMs, ...last.report }];
     });
-  }
-
-  /** Servers that do not answer, and why. */
-  get failures(): ReadonlyMap<string, string> {
-    return new Map(
-      [...this.#conversations].flatMap(([key, { failure }]) =>
-        failure === undefined ? [] : [[key, failure]],
-      ),
-    );
   }
 
   close(): void {
@@ -115,21 +105,35 @@ export class ReportPoller {
     for (const key of this.#conversations.keys()) if (!wanted.has(key)) this.#conversations.delete(key);
   }
 
+  /** As many as there is room for of those that were due at the last turn, who waited longest first. */
+  #askDue(): void {
+    for (const [key, conversation] of this.#conversations) {
+      if (this.#inFlight >= mostInFlight) break;
+      if (!conversation.isAsking && this.#turnMs >= conversation.dueMs) void this.#ask(key, conversation);
+    }
+  }
+
   /** Never rejects. */
-  async #ask(conversation: Conversation, nowMs: number): Promise<void> {
+  async #ask(key: string, conversation: Conversation): Promise<void> {
     const { ask = askReport, clock } = this.#options;
+    // To the end of the line.
+    this.#conversations.delete(key);
+    this.#conversations.set(key, conversation);
     conversation.isAsking = true;
-    conversation.dueMs = nowMs + conversation.intervalMs;
+    conversation.dueMs = clock.monotonicMs() + conversation.intervalMs;
     this.#inFlight++;
     try {
       const report = await ask(conversation.question, this.#agent);
       conversation.last = { report, atMs: clock.monotonicMs() };
       this.#note(conversation, undefined);
     } catch (error) {
-      this.#note(conversation, formatErrorForPeople(error));
+      // Nobody wants to hear of a question that was taken back.
+      if (this.#conversations.get(key) === conversation)
+        this.#note(conversation, formatErrorForPeople(error));
     } finally {
       this.#inFlight--;
       conversation.isAsking = false;
+      this.#askDue();
     }
   }
 
