@@ -5,7 +5,6 @@ import type { Clock, Logger } from '../base/index.ts';
 import type { PacketRules } from '../link/index.ts';
 import { computeChanges, isRepair, quiesceDirector } from '../plan/index.ts';
 import type {
-  Change,
   ChangePlan,
   ClusterFacts,
   DesiredState,
@@ -13,7 +12,7 @@ import type {
   HeldRemoval,
   Refusal,
 } from '../plan/index.ts';
-import { applyChanges, countByReason, formatChangeKey, logFailures } from './apply.ts';
+import { applyChanges, countByKind, countByReason, formatChangeKey, logFailures } from './apply.ts';
 import type { ApplyResult, ChangeFailure } from './apply.ts';
 import type { DesiredSource, DesiredView } from './desired-source.ts';
 import { noHealth } from './director-health.ts';
@@ -223,10 +222,13 @@ export class DirectorAgent {
     if (this.#isStopped) return;
     const { clock, configuration } = this.#options;
     const candidates = [this.#lastLookMs + configuration.driftCheckSeconds * 1000 - clock.monotonicMs()];
-    for (const wakeAtMs of [this.#wakeAtMs, this.#healthWakeAtMs])
-      if (wakeAtMs !== undefined) candidates.push(wakeAtMs - clock.wallMs());
-    const { recheckAtMs } = this.#maintenance;
-    if (recheckAtMs !== undefined) candidates.push(recheckAtMs - clock.monotonicMs());
+    // After a pass that failed they lie in the past.
+    if (this.#passFailure === undefined) {
+      for (const atMs of [this.#wakeAtMs, this.#healthWakeAtMs])
+        if (atMs !== undefined) candidates.push(atMs - clock.wallMs());
+      const { recheckAtMs } = this.#maintenance;
+      if (recheckAtMs !== undefined) candidates.push(recheckAtMs - clock.monotonicMs());
+    }
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.wake(), Math.max(10, Math.min(...candidates)));
   }
@@ -580,20 +582,10 @@ export class DirectorAgent {
 
 const nothingApplied: ApplyResult = { applied: [], failures: [], waiting: 0 };
 
-function countByKind(changes: readonly Change[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const change of changes) {
-    const kind = change.type === 'ipvs' ? change.operation.type : change.type;
-    counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  }
-  return counts;
-}
-
 function formatRefusal({ object, message }: Refusal): string {
   return `${formatObjectRef(object)} ${message}`;
 }
 
 function earlier(a: number | undefined, b: number | undefined): number | undefined {
-  if (a === undefined) return b;
-  return b === undefined ? a : Math.min(a, b);
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }

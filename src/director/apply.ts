@@ -104,6 +104,15 @@ export function logFailures(failures: readonly ChangeFailure[], logger: Logger):
   }
 }
 
+export function countByKind(changes: readonly Change[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const change of changes) {
+    const kind = change.type === 'ipvs' ? change.operation.type : change.type;
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return counts;
+}
+
 /** For the log. */
 export function countByReason(result: ApplyResult): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -113,7 +113,7 @@ export class DirectorObject {
     }
     const { metadata, status } = stored;
     const { uid = '', resourceVersion = '' } = metadata;
-    const generation = report.observedGeneration ?? stored.own.generation;
+    const generation = report.observedGeneration ?? stored.own?.generation;
     const conditions = carryConditions(stored.conditions, report.conditions, generation);
     const observed = generation === undefined ? {} : { observedGeneration: generation };
     const outcome = await this.#writer.write(

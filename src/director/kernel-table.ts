@@ -113,14 +113,23 @@ export class KernelTable {
   /** Compares the real servers of so many services. @returns whether any was other than believed */
   sweepPart(services: number): boolean {
     let isNews = false;
-    for (const key of this.#unswept.splice(0, services)) {
-      const believed = this.#table.get(key);
-      // Deleted since the sweep began, by us.
-      if (believed === undefined) continue;
-      const realServers = this.#client.observeRealServers(believed.key);
-      if (isSameRealServers(believed.realServers, realServers)) continue;
-      this.#table.set(key, { ...believed, realServers });
-      isNews = true;
+    let compared = 0;
+    try {
+      for (const key of this.#unswept.slice(0, services)) {
+        const believed = this.#table.get(key);
+        // Undefined: deleted since the sweep began, by us.
+        if (believed !== undefined) {
+          const realServers = this.#client.observeRealServers(believed.key);
+          if (!isSameRealServers(believed.realServers, realServers)) {
+            this.#table.set(key, { ...believed, realServers });
+            isNews = true;
+          }
+        }
+        compared++;
+      }
+    } finally {
+      // What could not be read is still to be compared.
+      this.#unswept.splice(0, compared);
     }
     if (services > 0 && this.#unswept.length === 0) this.#reads++;
     return isNews;

@@ -161,12 +161,12 @@ export class KubeSource implements DesiredSource {
     if (cluster === undefined || !isEqualJson(cluster.ownDirector, this.#readOwn())) this.#touch();
   }
 
-  /** Undefined: not read yet. */
+  /** Undefined: not read yet, or nothing that can be read. */
   #readOwn(): OwnDirector | undefined {
     const { store } = this.#options.ownDirector;
     if (store.state.kind !== 'synced') return undefined;
     const [stored] = store.values();
-    return stored?.own ?? noOwnDirector;
+    return stored === undefined ? noOwnDirector : stored.own;
   }
 
   #touch(delayMs = burstMs): void {

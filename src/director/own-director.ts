@@ -12,8 +12,8 @@ export interface StoredDirector {
   readonly metadata: KubeObject['metadata'];
   readonly status: unknown;
   readonly conditions: readonly Condition[];
-  /** The same object as long as it says the same, however often the status is written. */
-  readonly own: OwnDirector;
+  /** The same object as long as it says the same, however often the status is written. Undefined: it was never readable. */
+  readonly own: OwnDirector | undefined;
 }
 
 export interface WatchOwnDirectorOptions {
@@ -28,6 +28,12 @@ export interface WatchOwnDirectorOptions {
 /** The one Director of this node, not yet followed. */
 export function watchOwnDirector(options: WatchOwnDirectorOptions): WatchedKind<StoredDirector> {
   const { connection, nodeName, logger, onHealth, wasThere } = options;
+  let toldOf: unknown = 'nothing';
+  const tell = (generation: unknown, error: unknown): void => {
+    if (generation === toldOf) return;
+    toldOf = generation;
+    logger.warn('the spec of the own Director cannot be read, what it said before stands', { error });
+  };
   const kind: WatchedKind<StoredDirector> = watchKind<StoredDirector>({
     connection,
     type: directorType,
@@ -35,7 +41,7 @@ export function watchOwnDirector(options: WatchOwnDirectorOptions): WatchedKind<
     parse: (object) => {
       const { metadata, status } = object;
       const known = kind.store.get(nodeName)?.own;
-      const own = readOwn(object, known, logger);
+      const own = readOwn(object, known, tell);
       return {
         metadata,
         status,
@@ -56,14 +62,18 @@ const parse = parserOf('Director');
  * A spec that cannot be read is one of a later version: what it said before stands. The object must not be malformed as a
  * whole, since its status is to be written all the same.
  */
-function readOwn(object: KubeObject, known: OwnDirector | undefined, logger: Logger): OwnDirector {
+function readOwn(
+  object: KubeObject,
+  known: OwnDirector | undefined,
+  tell: (generation: unknown, error: unknown) => void,
+): OwnDirector | undefined {
   const { generation } = object.metadata;
   try {
     const { maintenance } = parse({ ...object, status: undefined }).spec;
     return { generation: typeof generation === 'number' ? generation : undefined, maintenance };
   } catch (error) {
-    logger.warn('the spec of the own Director cannot be read, what it said before stands', { error });
-    return known ?? { generation: undefined, maintenance: undefined };
+    tell(generation, error);
+    return known;
   }
 }
 

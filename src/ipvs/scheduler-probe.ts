@@ -5,8 +5,8 @@ import type { VirtualServiceConfig, VirtualServiceKey } from './types.ts';
 import { IPVS_CMD_DEL_SERVICE, IPVS_CMD_NEW_SERVICE } from './uapi.ts';
 import { encodeVirtualService, encodeVirtualServiceKey } from './virtual-service-codec.ts';
 
-/** Private: no packet carries this mark, and the marks that we allocate start elsewhere. */
-const probeMark = 0x4c560fff;
+/** Private: no packet carries this mark, and the marks that are allocated begin right after it (plan/mark-allocation.ts). */
+const probeMark = 0x4c560000;
 
 /**
  * Whether the kernel has a scheduler, loading its module if it can.
