@@ -106,7 +106,8 @@ export async function buildProduct(options: BuildOptions = {}): Promise<BuiltPro
     (a, b) => Number(a.path === outfile) - Number(b.path === outfile),
   );
   for (const { path: name, text } of ordered)
-    await writeWhole(name, plain(text), name === outfile ? 0o755 : 0o644);
+    // Licences and the map stay as they are written; what runs is read faster as Latin-1.
+    await (name === outfile ? writeWhole(name, plain(text), 0o755) : writeWhole(name, text, 0o644));
   return { file: outfile, isFresh: true, bytes: ordered.at(-1)?.contents.length ?? 0 };
 }
 

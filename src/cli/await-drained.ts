@@ -1,7 +1,7 @@
 import { readDirectorStatus } from '../api/index.ts';
 import { directorType, parserOf } from '../cluster/index.ts';
 import type { ClusterConnection } from '../cluster/index.ts';
-import { isKubeError } from '../kube/index.ts';
+import { isKubeError, pause } from '../kube/index.ts';
 import type { KubeObject } from '../kube/index.ts';
 import type { CommandIo } from './command.ts';
 
@@ -34,10 +34,7 @@ export async function awaitDrained(options: AwaitDrainedOptions): Promise<number
     if (state.message !== told) io.out(`${state.message}\n`);
     told = state.message;
     if (state.kind === 'drained') return 0;
-    await new Promise<void>((resolve) => {
-      const cancel = connection.timers.after(intervalMs, resolve);
-      signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
-    });
+    await pause(connection.timers, intervalMs, signal);
   }
   io.err(`Director ${name} goes on draining; nobody waits for it any more.\n`);
   return 1;

@@ -108,8 +108,8 @@ function explain(error: unknown, { type }: DrainTask): unknown {
   return new LvsError('LVS_KUBE_CONFIG', error.message, {
     cause: error,
     hint:
-      'A director is drained by its Director object, which only a cluster has; one that runs from manifests drains real ' +
-      'server by real server ("state: Drained").',
+      `${error.hint ?? ''} A director is drained by its Director object, which only a cluster has; one that runs from ` +
+      'manifests drains real server by real server ("state: Drained").',
   });
 }
 

@@ -12,9 +12,9 @@ export const withdrawCommand: Command = {
 A director that is stopped leaves its table, addresses and packet rules serving. This turns the DaemonSet of the directors
 into one that runs "lvs-operator cleanup" on each of their nodes, and waits until every node has told that it is clean.
 Connections through the directors are cut. The chart runs it before it is uninstalled; without Helm, run it yourself and
-delete the DaemonSet then. "kubectl rollout undo daemonset/NAME" brings the directors back instead.
+delete the DaemonSet then. To have the directors back instead, install the chart or the manifests again, as for an upgrade.
 
-Needs the rights to get, list and patch that DaemonSet.`,
+Needs the rights to list and patch that DaemonSet.`,
   flags: [
     {
       name: 'namespace',

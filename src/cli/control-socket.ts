@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -35,11 +35,13 @@ export async function openControlSocket(
   const server = createServer((socket) => void serve(socket, answer));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
+    // The file is made within `listen`: nobody else may connect even for a moment.
+    const umask = process.umask(0o177);
     server.listen(file, resolve);
+    process.umask(umask);
   });
   server.on('error', () => {});
   server.unref();
-  chmodSync(file, 0o600);
   return { close: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 
@@ -76,10 +78,16 @@ async function readLine(socket: Socket, longest: number): Promise<string> {
   throw new Error('the connection ended within a line, or the line is too long');
 }
 
+/** @throws Error of the system when that cannot be told, so that nobody's file is removed by mistake. */
 function isAnswered(file: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const socket = connect(file);
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket
+      .once('connect', () => resolve(true))
+      .once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve(false);
+        else reject(error);
+      });
     socket.once('connect', () => socket.destroy());
   });
 }

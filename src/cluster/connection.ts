@@ -73,10 +73,11 @@ export function connectCluster(options: ConnectClusterOptions): ClusterConnectio
     },
     authorization: async () => (await credentials.read(false)).headers['authorization'],
     exec: async (command) => {
+      let isOpen = false;
       try {
-        return await execInPod(credentials, command, timers);
+        return await execInPod(credentials, command, timers, () => (isOpen = true));
       } catch (error) {
-        await askWhyNot(transport, command);
+        if (!isOpen) await askWhyNot(transport, command);
         throw error;
       }
     },

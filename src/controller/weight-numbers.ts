@@ -59,8 +59,4 @@ function stateOf(verdict: WeightVerdict | undefined): PoolState {
   return heldBecause.has(verdict.reason) ? 'held' : 'base';
 }
 
-const heldBecause: ReadonlySet<WeightReason> = new Set([
-  'FewFreshMetrics',
-  'StaleMetrics',
-  'NoConnectionReadings',
-]);
+const heldBecause: ReadonlySet<WeightReason> = new Set(['FewFreshMetrics', 'NoConnectionReadings']);

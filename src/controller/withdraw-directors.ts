@@ -31,7 +31,8 @@ const pollMs = 1000;
  * merely stopped leaves everything serving, and nobody would be there afterwards to take it away.
  *
  * The DaemonSet itself does it: its pods are replaced by ones that run `cleanup` where the director ran, with the same
- * rights and folders, and are ready when that has ended well. It undoes nothing by itself: `kubectl rollout undo` does.
+ * rights and folders, and are ready when that has ended well. It undoes nothing by itself:
+ * the manifests of the DaemonSet, applied again, do. (`kubectl rollout undo` would leave it replacing all pods at once.)
  * @returns whether every node has told so in time; true where there is no such DaemonSet
  * @throws LvsError LVS_KUBE_REFUSED when the DaemonSet runs no director, and whatever the API server refuses
  */

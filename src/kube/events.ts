@@ -107,9 +107,10 @@ export class EventRecorder {
       workers: 2,
       retries: 4,
       firstDelayMs: 1000,
-      onFailure: (_, error, isGivenUp) => {
+      onFailure: (key, error, isGivenUp) => {
         if (!isGivenUp) return;
         this.#drop();
+        this.#series.delete(key);
         logger.debug('an event was given up', { reason: formatErrorForPeople(error) });
       },
     });
@@ -149,8 +150,10 @@ export class EventRecorder {
   }
 
   /** What was not told by now is not told any more. */
-  stop(): Promise<void> {
-    return this.#queue.stop();
+  async stop(): Promise<void> {
+    await this.#queue.stop();
+    for (const { writtenCount } of this.#series.values()) if (writtenCount === 0) this.#drop();
+    this.#series.clear();
   }
 
   #begin(note: EventNote, nowMs: number): Series {

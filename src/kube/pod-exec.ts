@@ -37,12 +37,14 @@ export function podExecPath({ namespace, pod }: Pick<PodCommand, 'namespace' | '
 
 /**
  * Runs a program in a pod through the API server, as `kubectl exec` does: a WebSocket of numbered channels.
+ * @param onOpen the API server has let us in
  * @throws KubeError; why a connection was refused, a WebSocket does not say
  */
 export async function execInPod(
   credentials: CredentialSource,
   command: PodCommand,
   timers: Timers,
+  onOpen: () => void = () => {},
 ): Promise<PodCommandResult> {
   const path = podExecPath(command);
   const operation = `EXEC ${path}`;
@@ -62,6 +64,7 @@ export async function execInPod(
     dispatcher: agent,
   });
   socket.binaryType = 'arraybuffer';
+  socket.addEventListener('open', onOpen);
   try {
     return await new Promise<PodCommandResult>((resolve, reject) => {
       const cancel = timers.after(command.timeoutMs, () => reject(kubeTimeout(operation, command.timeoutMs)));

@@ -90,8 +90,9 @@ function weights(): readonly number[] {
   );
 }
 
-const isQuiesced = (): boolean => weights().every((weight) => weight === 0);
-const isServing = (): boolean => weights().every((weight) => weight > 0);
+// A table that lost its servers is neither.
+const isQuiesced = (): boolean => weights().length > 0 && weights().every((weight) => weight === 0);
+const isServing = (): boolean => weights().length > 0 && weights().every((weight) => weight > 0);
 
 /** Whether somebody answers a new connection. The kernel tells of a refusal by ICMP, whose rate is limited. */
 async function connects(vip: string, port = 80): Promise<boolean> {

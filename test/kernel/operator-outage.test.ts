@@ -6,7 +6,7 @@ import { OperatorRig } from './operator-rig.ts';
 
 /** Controllers and API servers die; what is served goes on, and afterwards all is as if they had not. */
 
-/** Ten minutes are tried by hand: LVS_OUTAGE_SECONDS=600. A file has four minutes. */
+/** Ten minutes are tried by hand: LVS_OUTAGE_SECONDS=600. */
 const outageSeconds = Number(process.env['LVS_OUTAGE_SECONDS'] ?? 12);
 
 let rig: OperatorRig;
