@@ -90,7 +90,7 @@ async function countFalls(percent: number, options: LossOptions): Promise<Counts
   if (Math.abs(packets.lost - mean) > 5 * Math.sqrt(mean))
     throw new Error(`the wires lost ${packets.lost} of ${packets.given} packets instead of ${percent} %`);
   // Its interval begins at the end of a check, and where packets are lost it stands still while it closes connections: at
-  // 5 % loss it asks a tenth as often as it is told to. That is its nature, and told with the result.
+  // 5 % loss it asks an eighth as often as it is told to. That is its nature, and told with the result.
   const due = (seconds / pace.intervalSeconds) * pace.targets;
   const isIdle = percent === 0 ? theirProbes < due / 4 : theirProbes === 0;
   if (probes < options.probes || isIdle)
