@@ -36,7 +36,8 @@ function run(job: CheckerJob): void {
       beginning: { kind: 'new', initialState: 'Down' },
     }));
   });
-  const known = new Map<string, boolean>();
+  // All begin down: the first report need not hold all of them, and who is not in it has not fallen.
+  const known = new Map(checks.map(({ id }) => [id, false]));
   const logger = { debug() {}, info() {}, warn() {}, error: console.error, child: () => logger };
   const checker: Checker = new Checker({
     nowMs: sharedNowMs,
