@@ -141,18 +141,20 @@ export function retiredReport(identity: DirectorIdentity, nowMs: number): Direct
   };
 }
 
-/** Conditions keep the time of their last transition over restarts of the director: the object has it. */
+/**
+ * Conditions keep the time of their last transition over restarts of the director: the object has it. They keep their
+ * order there too, as an apply does.
+ */
 export function carryConditions(
   before: readonly Condition[],
   after: readonly Condition[],
   observedGeneration: number | undefined,
 ): readonly Condition[] {
-  return after.map((condition) => {
-    const { lastTransitionTime, ...verdict } = condition;
-    const known = before.filter(({ type }) => type === condition.type);
+  const kept = before.filter(({ type }) => after.some((condition) => condition.type === type));
+  return after.reduce<readonly Condition[]>((list, { lastTransitionTime, ...verdict }) => {
     const judged = observedGeneration === undefined ? verdict : { ...verdict, observedGeneration };
-    return mergeCondition(known, judged, lastTransitionTime)[0] ?? condition;
-  });
+    return mergeCondition(list, judged, lastTransitionTime);
+  }, kept);
 }
 
 /**

@@ -34,6 +34,8 @@ interface LastWrite {
   /** The version that our write made. */
   readonly made: string;
   readonly status: unknown;
+  /** What the API server made of it, which need not be the same: see `write`. */
+  readonly stored: unknown;
 }
 
 const attempts = 5;
@@ -55,7 +57,11 @@ export class StatusWriter {
     this.#options = options;
   }
 
-  /** @throws KubeError when the API server refuses, or five conflicts came in a row. */
+  /**
+   * What the API server made of a wish is not asked for again: an apply leaves the entries of a set or map in the order
+   * that they were stored in, and a set that becomes empty is left out.
+   * @throws KubeError when the API server refuses, or five conflicts came in a row.
+   */
   async write(subject: StatusSubject, status: object, signal: AbortSignal): Promise<StatusOutcome> {
     const id = `${subject.type.plural}/${objectKey(subject.metadata)}`;
     if (this.#isWritten(this.#lastWrites.get(id), subject, status)) return 'unchanged';
@@ -65,7 +71,7 @@ export class StatusWriter {
     const version = last?.uid === uid && last.basis === basis ? last.made : basis;
     const made = await this.#apply(subject, { status, version, signal });
     if (made === undefined) this.#lastWrites.delete(id);
-    else this.#lastWrites.set(id, { uid, basis, made, status });
+    else this.#lastWrites.set(id, { uid, basis, status, ...made });
     return made === undefined ? 'gone' : 'written';
   }
 
@@ -77,14 +83,18 @@ export class StatusWriter {
   #isWritten(last: LastWrite | undefined, subject: StatusSubject, status: object): boolean {
     if (last === undefined || last.uid !== subject.metadata.uid) return isEqualJson(subject.status, status);
     if (!isEqualJson(last.status, status)) return false;
-    return last.basis === subject.metadata.resourceVersion || isCovered(status, subject.status);
+    return (
+      last.basis === subject.metadata.resourceVersion ||
+      isCovered(status, subject.status) ||
+      isEqualJson(last.stored, subject.status)
+    );
   }
 
-  /** @returns the version that the write made; undefined: the object is gone. */
+  /** @returns what the write made; undefined: the object is gone. */
   async #apply(
     { type, metadata }: StatusSubject,
     { status, version, signal }: { status: object; version: string; signal: AbortSignal },
-  ): Promise<string | undefined> {
+  ): Promise<Pick<LastWrite, 'made' | 'stored'> | undefined> {
     const { client, fieldManager, clock, timers, random } = this.#options;
     const { name, namespace, uid } = metadata;
     const backoff = new Backoff({
@@ -104,7 +114,10 @@ export class StatusWriter {
       try {
         const written = await client.apply(type, object, { fieldManager, subresource: 'status', signal });
         const whole = await this.#removeForeign(type, written, { status, signal });
-        return whole.metadata.resourceVersion ?? resourceVersion;
+        return {
+          made: whole.metadata.resourceVersion ?? resourceVersion,
+          stored: keep(whole['status'], status),
+        };
       } catch (error) {
         if (isKubeError(error, 'LVS_KUBE_NOT_FOUND')) return undefined;
         if (!isKubeError(error, 'LVS_KUBE_CONFLICT') || attempt === attempts) throw error;
@@ -151,6 +164,11 @@ export class StatusWriter {
       throw error;
     }
   }
+}
+
+/** One of the two in memory where they are equal. */
+function keep(stored: unknown, status: object): unknown {
+  return isEqualJson(stored, status) ? status : stored;
 }
 
 /** Whether something stands in the first that nothing in the second is about: a field, or an entry of a list. */

@@ -212,6 +212,10 @@ describe('a director in a cluster', () => {
   });
 
   it('writes nothing to the API server at rest', async () => {
+    await until('everything is said', async () => {
+      const { releasing, refused } = await objectStatus();
+      return releasing.length === 0 && refused.length === 1;
+    });
     await new Promise((resolve) => setTimeout(resolve, 2500));
     cluster.server.requests.length = 0;
     await new Promise((resolve) => setTimeout(resolve, 6000));

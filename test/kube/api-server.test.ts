@@ -34,6 +34,13 @@ const eventType: ResourceType = {
   kind: 'Event',
   isNamespaced: true,
 };
+const directorType: ResourceType = {
+  group: 'networking.lvs-operator.io',
+  version: 'v1alpha1',
+  plural: 'directors',
+  kind: 'Director',
+  isNamespaced: false,
+};
 const virtualServiceType: ResourceType = {
   group: 'networking.lvs-operator.io',
   version: 'v1alpha1',
@@ -156,5 +163,43 @@ onEveryServer('kube', (server) => {
     const events = async () => (await client.listPage(eventType, { namespace }, {})).items;
     await eventually('the event is there', async () => (await events()).length === 1);
     await recorder.stop();
+  });
+
+  it('writes a status once that the API server keeps in an order of its own, or without its empty sets', async () => {
+    const client = server.connect();
+    const name = `order-${namespace}`.slice(0, 63);
+    const made = await client.create(directorType, {
+      apiVersion: 'networking.lvs-operator.io/v1alpha1',
+      kind: 'Director',
+      metadata: { name },
+      spec: {},
+    });
+    const writer = new StatusWriter({ client, fieldManager: 'lvs-director', ...time });
+    const never = new AbortController().signal;
+    const condition = (type: string) => ({
+      type,
+      status: 'True',
+      reason: 'Serving',
+      message: 'Everything is served.',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    });
+    const wishes = [
+      { conditions: ['Ready', 'Programmed'], schedulers: ['wlc'], releasing: ['192.0.2.1'] },
+      { conditions: ['Ready', 'ForeignHands', 'Programmed'], schedulers: ['rr', 'wlc'], releasing: [] },
+      { conditions: ['Programmed', 'Ready'], schedulers: ['wlc', 'rr', 'dh'], releasing: [] },
+    ];
+    let stored = made;
+    for (const { conditions, ...sets } of wishes) {
+      const wish = { ...sets, conditions: conditions.map(condition) };
+      const subject = () => ({
+        type: directorType,
+        metadata: stored.metadata as StoredMeta,
+        status: stored['status'],
+      });
+      assert.equal(await writer.write(subject(), wish, never), 'written');
+      stored = await client.get(directorType, { name });
+      assert.equal(await writer.write(subject(), wish, never), 'unchanged', JSON.stringify(stored['status']));
+    }
+    await client.delete(directorType, { name }, String(made.metadata['uid']));
   });
 });

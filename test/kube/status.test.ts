@@ -152,6 +152,21 @@ describe('status writer', () => {
     });
   }
 
+  const made: [scenario: string, stored: object][] = [
+    ['a set in an order of its own', { set: ['b', 'a'], n: 1 }],
+    ['a set that became empty left out', { n: 1 }],
+  ];
+  for (const [scenario, stored] of made) {
+    it(`does not write for ever what the API server keeps in its way: ${scenario}`, async () => {
+      const wanted = { set: scenario.includes('empty') ? [] : ['a', 'b'], n: 1 };
+      const { transport, writer } = openWriter(() => ({ ...widget('a', 6), status: stored }));
+      await writer.write(subject(5, { n: 0 }), wanted, never);
+      assert.equal(await writer.write(subject(6, stored), wanted, never), 'unchanged');
+      assert.equal(await writer.write(subject(7, { ...stored, n: 2 }), wanted, never), 'written');
+      assert.equal(transport.requests.length, 2);
+    });
+  }
+
   it('begins anew with an object that was made anew', async () => {
     const { transport, writer } = openWriter();
     await writer.write(subject(5, {}, 'old'), { n: 1 }, never);
