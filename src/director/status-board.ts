@@ -2,6 +2,7 @@ import { formatObjectRef, mergeCondition, objectRefOf } from '../api/index.ts';
 import type { ConditionVerdict, ObjectRef, VirtualServiceResource } from '../api/index.ts';
 import { formatErrorForPeople } from '../base/index.ts';
 import type { Clock } from '../base/index.ts';
+import type { Isolation } from '../health/index.ts';
 import { isRepair, witnessFlag } from '../plan/index.ts';
 import type { TroubledService } from '../plan/index.ts';
 import { describeTrouble, isWorse } from './health-words.ts';
@@ -205,15 +206,9 @@ export class StatusBoard {
 
   #setHealth(input: BoardInput): void {
     const { memory, isProberLate } = input.health;
-    if (memory.isIsolated) {
-      this.#set(
-        'DirectorIsolated',
-        'True',
-        'MostServersFail',
-        'Most real servers of most services stopped answering at once, or no uplink is up: this director is rather cut ' +
-          'off than they are all down. It holds its verdicts until they answer again.',
-      );
-    } else this.#set('DirectorIsolated', 'False', 'Connected', 'Real servers are judged by their answers.');
+    if (memory.isolation === undefined)
+      this.#set('DirectorIsolated', 'False', 'Connected', 'Real servers are judged by their answers.');
+    else this.#set('DirectorIsolated', 'True', memory.isolation, isolationMessages[memory.isolation]);
     if (isProberLate) {
       this.#set(
         'ChecksRunning',
@@ -382,3 +377,11 @@ export function countForeign(host: HostState, ledger: Ledger): number {
   }
   return count;
 }
+
+const isolationMessages: Readonly<Record<Isolation, string>> = {
+  MostServersFail:
+    'Most real servers of most services stopped answering at once: this director is rather cut off than they are all ' +
+    'down. It holds its verdicts until they answer again.',
+  NoUplink:
+    'No uplink of this node is up, or none has a carrier. The verdicts are held until one is and the real servers answer.',
+};

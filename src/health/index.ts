@@ -19,7 +19,7 @@ export type { Beginning, Verdict, VerdictPolicy } from './verdict.ts';
 export { dampVerdict, newFlapHistory } from './flap-damping.ts';
 export type { DampedState, FlapHistory } from './flap-damping.ts';
 export { holdWhileIsolated, judgeIsolation } from './isolation.ts';
-export type { IsolationInput, ServiceView } from './isolation.ts';
+export type { Isolation, IsolationInput, ServiceView } from './isolation.ts';
 export { defaultQuorum, isPanicking, isQuorumMet } from './quorum.ts';
 export type { QuorumMember, QuorumPolicy } from './quorum.ts';
 export { rampWeight } from './slow-start.ts';

@@ -14,6 +14,9 @@ export interface ServiceView {
   readonly failing: number;
 }
 
+/** Why a director takes itself for cut off: as conditions say it. */
+export type Isolation = 'MostServersFail' | 'NoUplink';
+
 export interface IsolationInput {
   readonly services: readonly ServiceView[];
   /** Different addresses among the failing servers. One host that dies behind many services is not isolation. */
@@ -30,17 +33,20 @@ const leastHosts = 3;
 const beginShare = 0.5;
 const endShare = 0.25;
 
+/** @returns why this director is cut off; undefined: it is not. */
 export function judgeIsolation({
   services,
   failingHosts,
   isUplinkDown,
   wasIsolated,
-}: IsolationInput): boolean {
-  if (isUplinkDown) return true;
+}: IsolationInput): Isolation | undefined {
+  if (isUplinkDown) return 'NoUplink';
   const judged = services.filter(({ serving }) => serving > 0);
   const lost = judged.filter(({ serving, failing }) => failing > serving / 2).length;
-  if (wasIsolated) return lost > judged.length * endShare;
-  return judged.length >= leastServices && failingHosts >= leastHosts && lost > judged.length * beginShare;
+  const isCutOff = wasIsolated
+    ? lost > judged.length * endShare
+    : judged.length >= leastServices && failingHosts >= leastHosts && lost > judged.length * beginShare;
+  return isCutOff ? 'MostServersFail' : undefined;
 }
 
 /** What is in force for one server. `was` is what was in force before. */

@@ -9,7 +9,7 @@ import type { DesiredState, DesiredVirtualService } from './types.ts';
 
 export const noHealthMemory: HealthMemory = {
   services: new Map(),
-  isIsolated: false,
+  isolation: undefined,
   isolatedUntilMs: undefined,
 };
 
@@ -36,12 +36,13 @@ export interface HealthAnswer {
  */
 export function applyHealth(input: HealthInput): HealthAnswer {
   const { desired, view, memory, nowMs } = input;
-  const isIsolated = judgeIsolation({
+  const isolation = judgeIsolation({
     ...lookAround(input),
     isUplinkDown: view.isUplinkDown,
-    wasIsolated: memory.isIsolated,
+    wasIsolated: memory.isolation !== undefined,
   });
-  const isMoved = isIsolated !== memory.isIsolated;
+  const isIsolated = isolation !== undefined;
+  const isMoved = isIsolated !== (memory.isolation !== undefined);
   const isolatedUntilMs = isIsolated ? undefined : isMoved ? nowMs : memory.isolatedUntilMs;
   const services = new Map<string, ServiceHealth>();
   const goals = new Map<string, DesiredVirtualService>();
@@ -64,10 +65,10 @@ export function applyHealth(input: HealthInput): HealthAnswer {
     isRemembered &&= health === before;
     if (health.wakeAtMs !== undefined) wakeAtMs = Math.min(wakeAtMs, health.wakeAtMs);
   }
-  isRemembered &&= services.size === memory.services.size && !isMoved;
+  isRemembered &&= services.size === memory.services.size && isolation === memory.isolation;
   return {
     desired: isTouched ? withServices(desired, goals) : desired,
-    memory: isRemembered ? memory : { services, isIsolated, isolatedUntilMs },
+    memory: isRemembered ? memory : { services, isolation, isolatedUntilMs },
     wakeAtMs: wakeAtMs === Infinity ? undefined : wakeAtMs,
   };
 }

@@ -51,10 +51,9 @@ export interface HealthSummary {
   readonly realServers: readonly TroubledRealServer[];
   /** Real servers that are checked. */
   readonly checked: number;
-  readonly isIsolated: boolean;
 }
 
-export function describeHealth({ services, isIsolated }: HealthMemory): HealthSummary {
+export function describeHealth({ services }: HealthMemory): HealthSummary {
   const failing: FailingServer[] = [];
   const troubled: TroubledService[] = [];
   const addresses = new Map<string, { readonly all: Set<string>; readonly down: Set<string> }>();
@@ -81,7 +80,6 @@ export function describeHealth({ services, isIsolated }: HealthMemory): HealthSu
       down.size === 0 ? [] : [{ object, failing: down.size, total: all.size }],
     ),
     checked,
-    isIsolated,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Probe, QuorumPolicy, Verdict, VerdictPolicy, FlapHistory } from '../health/pure.ts';
+import type { Isolation, Probe, QuorumPolicy, Verdict, VerdictPolicy, FlapHistory } from '../health/pure.ts';
 import type { DesiredVirtualService } from './types.ts';
 
 /** How one real server of one service is asked whether it serves. */
@@ -36,7 +36,8 @@ export interface HealthView {
 export interface HealthMemory {
   /** By `formatVirtualServiceKey`; only services that something of health is asked of. */
   readonly services: ReadonlyMap<string, ServiceHealth>;
-  readonly isIsolated: boolean;
+  /** Why the guard holds all verdicts; undefined: it does not. */
+  readonly isolation: Isolation | undefined;
   /** When isolation ended last; undefined: it holds, or never was. */
   readonly isolatedUntilMs: number | undefined;
 }

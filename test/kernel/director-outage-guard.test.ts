@@ -146,7 +146,7 @@ describe('a director whose probes of one service fail', () => {
 describe('a director that loses its links', () => {
   it('holds what it has when all of them are down', async () => {
     await network.director.ip(['link set eth0 down', 'link set eth1 down']);
-    await until('it says so', () => isolation() === 'True MostServersFail');
+    await until('it says so', () => isolation() === 'True NoUplink');
     await sleep(longMs);
     assert.ok(isWhole());
     await network.director.ip(['link set eth0 up', 'link set eth1 up']);

@@ -310,17 +310,17 @@ describe('an isolated director', () => {
     const web = many();
     const before = web.goal;
     web.suspect();
-    assert.ok(web.memory.isIsolated);
+    assert.equal(web.memory.isolation, 'MostServersFail');
     web.down();
     assert.equal(web.goal, before, 'nobody falls');
     web.up();
-    assert.equal(web.memory.isIsolated, false);
+    assert.equal(web.memory.isolation, undefined);
   });
 
   it('lets the verdicts take effect when it is isolated no more', () => {
     const web = many().suspect().down();
     web.up(1, 2, 3, 11, 12, 13, 21, 22, 23);
-    assert.equal(web.memory.isIsolated, false);
+    assert.equal(web.memory.isolation, undefined);
     assert.equal(web.after(graceMs).weights('TCP 192.0.2.13:80'), '31: out, 32: out, 33: out');
   });
 
@@ -329,7 +329,7 @@ describe('an isolated director', () => {
     const before = web.goal;
     // Of the last service one server answers so far, and that is no majority that fails.
     web.up(1, 2, 3, 11, 12, 13, 21, 22, 23, 31, 32);
-    assert.equal(web.memory.isIsolated, false);
+    assert.equal(web.memory.isolation, undefined);
     assert.equal(web.goal, before);
     assert.equal(web.wakeAtMs, web.nowMs + graceMs);
     assert.equal(web.after(graceMs - 1).up(33).goal, before);
@@ -341,6 +341,7 @@ describe('an isolated director', () => {
     const web = many();
     web.isUplinkDown = true;
     assert.equal(web.judge().down(1, 2, 3).weights('TCP 192.0.2.10:80'), '1: 100, 2: 100, 3: 100');
+    assert.equal(web.memory.isolation, 'NoUplink');
     web.isUplinkDown = false;
     web.judge();
     assert.equal(web.after(graceMs).weights('TCP 192.0.2.10:80'), '1: out, 2: out, 3: out');
@@ -348,7 +349,7 @@ describe('an isolated director', () => {
 
   it('is none for which half of the services are lost: they may well be', () => {
     const web = many().down(1, 2, 3, 11, 12, 13);
-    assert.equal(web.memory.isIsolated, false);
+    assert.equal(web.memory.isolation, undefined);
     assert.equal(web.weights('TCP 192.0.2.10:80'), '1: out, 2: out, 3: out');
   });
 });
