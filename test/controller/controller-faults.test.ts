@@ -47,7 +47,7 @@ describe('a controller that dies between two writes', () => {
     vips: await Promise.all(names.map(async (name) => `${name} ${(await rig.vips(name)).join()}`)),
     ready: await Promise.all(names.map((name) => rig.condition(name, 'Accepted'))),
     endpoints: await rig.endpoints('pooled'),
-    quarantined: (await rig.poolStatus('public'))['quarantined'],
+    quarantined: (await rig.poolStatus('public'))['quarantined'] ?? [],
   });
 
   /** @returns how many writes there were, with the controller killed before the one of that number. */

@@ -124,8 +124,7 @@ onEveryServer('the controller', (environment) => {
 
   it('keeps an address in quarantine through a restart', async () => {
     await rig.remove(virtualServiceType, 'second');
-    const quarantined = async () =>
-      JSON.stringify((await rig.poolStatus('public'))['quarantined'] ?? 'nothing yet');
+    const quarantined = async () => JSON.stringify((await rig.poolStatus('public'))['quarantined'] ?? []);
     await until('it is in quarantine', async () => (await quarantined()).includes('192.0.2.11'));
     await rig.restart();
     await rig.virtualService('third', ask('192.0.2.11'));
