@@ -31,11 +31,12 @@ import type {
 
 /** The goal with those services in it, and with checks that go through them; the very goal where nobody asks for any. */
 export function addProbeServices(desired: DesiredState, facts: DirectorFacts): DesiredState {
+  if (![...desired.services.values()].some(hasAskedThrough)) return desired;
   const ways = new Ways(desired, facts);
   const services = new Map<string, DesiredVirtualService>();
   const own = new Map<string, DesiredVirtualService>();
   for (const [key, service] of desired.services) {
-    if (![...service.realServers.values()].some(isAskedThrough)) {
+    if (!hasAskedThrough(service)) {
       services.set(key, service);
       continue;
     }
@@ -48,7 +49,6 @@ export function addProbeServices(desired: DesiredState, facts: DirectorFacts): D
     }
     services.set(key, withServers(service, realServers));
   }
-  if (!ways.isUsed) return desired;
   for (const [key, service] of own) services.set(key, service);
   return {
     ...desired,
@@ -65,6 +65,18 @@ export function hasProbeWay({ probe }: ServerCheck, table: IpvsTable): boolean {
   if (route === undefined) return true;
   const key = formatVirtualServiceKey({ kind: 'mark', family: ipFamily(ip), mark: route.mark });
   return (table.get(key)?.realServers.size ?? 0) > 0;
+}
+
+/** Services are values that keep their identity, so those that did not change are not searched at every pass. */
+const asksThrough = new WeakMap<DesiredVirtualService, boolean>();
+
+function hasAskedThrough(service: DesiredVirtualService): boolean {
+  let answer = asksThrough.get(service);
+  if (answer === undefined) {
+    answer = [...service.realServers.values()].some(isAskedThrough);
+    asksThrough.set(service, answer);
+  }
+  return answer;
 }
 
 function isAskedThrough({ check }: DesiredRealServer): boolean {
@@ -85,7 +97,6 @@ class Ways {
   readonly #warnings = new RefusalList();
   /** Those that IPv4 answers come in by. */
   readonly uplinks = new Set<string>();
-  isUsed = false;
   /** Every mark was on record. */
   isRemembered = true;
 
@@ -105,7 +116,6 @@ class Ways {
 
   /** Undefined: there is none, and that was said. */
   to(server: DesiredRealServer): Way | undefined {
-    this.isUsed = true;
     const vip = server.check?.probe.target.ip ?? server.key.rip;
     const family = ipFamily(vip);
     const start = findSource(server.key.rip, family, this.#facts);
