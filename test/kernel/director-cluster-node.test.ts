@@ -30,6 +30,8 @@ before(async () => {
   director = LabDirector.ofCluster(network.director, { nodeName, kubeconfig: cluster.kubeconfig });
   await director.start();
   eyes = new Eyes(network.director);
+  // A start does not wait for lists that come late: they are served by a later pass.
+  await until('it serves', isServing);
 });
 
 after(async () => {

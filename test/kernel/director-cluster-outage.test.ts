@@ -34,6 +34,13 @@ before(async () => {
   director = LabDirector.ofCluster(network.director, { nodeName, kubeconfig: cluster.kubeconfig });
   await director.start();
   eyes = new Eyes(network.director);
+  // A start does not wait for lists that come late: they are served by a later pass, and addresses come last.
+  await until('it serves', () => {
+    const addresses = eyes.addressLines();
+    const isBound = (index: number): boolean =>
+      addresses.some((line) => line.startsWith(`${network.vip4(index)}/`));
+    return eyes.table().size === services && Array.from({ length: services }, (_, n) => n).every(isBound);
+  });
 });
 
 after(async () => {

@@ -41,6 +41,8 @@ before(async () => {
   director = LabDirector.ofCluster(network.director, { nodeName, kubeconfig: cluster.kubeconfig });
   await director.start();
   eyes = new Eyes(network.director);
+  // A start does not wait for lists that come late: they are served by a later pass.
+  await until('it serves', () => weights().join() === '100,100,' && hasAddress(0));
 });
 
 after(async () => {
@@ -56,6 +58,10 @@ function key(index: number): string {
 
 function weights(index = 0): (number | undefined)[] {
   return rips.map((rip) => eyes.weight(key(index), `${rip}:80`));
+}
+
+function hasAddress(index: number): boolean {
+  return eyes.addressLines().some((line) => line.startsWith(`${network.vip4(index)}/`));
 }
 
 async function objectStatus(): Promise<DirectorStatus> {
@@ -205,10 +211,7 @@ describe('a director in a cluster', () => {
     await until('it serves', () => eyes.table().has(key(1)));
     await cluster.objects.remove(virtualServiceType, 'gone');
     await until('it is gone', () => !eyes.table().has(key(1)), 10_000);
-    await until(
-      'its address too',
-      () => !eyes.addressLines().some((line) => line.startsWith(`${network.vip4(1)}/`)),
-    );
+    await until('its address too', () => !hasAddress(1));
   });
 
   it('writes nothing to the API server at rest', async () => {

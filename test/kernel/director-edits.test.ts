@@ -180,12 +180,13 @@ describe('live edits under traffic', () => {
         'its servers are quiesced',
         () => eyes.weight(`TCP ${network.vip4(1)}:7`, '198.51.100.11:7') === 0,
       );
-      await sleep(1500);
+      // Longer than two clients that start may hold up everybody, so that a silence would show.
+      await sleep(5000);
     });
     const held = await gone.stop();
     assertNothingLost(counts);
     assert.deepEqual([held.opened, held.broken], [10, 0]);
-    assert.ok(held.longestGapMs < 1000, `no silence: ${held.longestGapMs} ms`);
+    assert.ok(held.longestGapMs < 4000, `no silence: ${held.longestGapMs} ms`);
   });
 
   // The negative control: what these tests measure is lost when an edit is a deletion and a new beginning.

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   IpvsClient,
   formatRealServerKey,
@@ -22,6 +21,7 @@ import {
 } from '../contract/ipvs-entries.ts';
 import { layOutNetwork } from '../lab/network.ts';
 import type { DirectorHost, LabNetwork } from '../lab/network.ts';
+import { until } from './director-eyes.ts';
 import { connectFrom, serveOn } from './link-hosts.ts';
 
 const libc = loadLibc();
@@ -163,15 +163,13 @@ describe('the fingerprint of /proc/net/ip_vs', () => {
     const live = client.observeRealServers(key).get(formatRealServerKey(server.key));
     assert.deepEqual(live?.connections, { active: 1, inactive: 0, persistent: 0 });
     // The estimator shows counters every two seconds.
-    await sleep(2500);
-    const observed = client.observeTable({ stats: true }).get(formatVirtualServiceKey(key));
-    assert.equal(observed?.stats?.connections, 1n);
-    assert.ok(observed.stats.packetsIn >= 3n && observed.stats.bytesOut > 100n);
+    const stats = () => client.observeTable({ stats: true }).get(formatVirtualServiceKey(key))?.stats;
+    await until('all is counted', () => {
+      const { connections, packetsIn, bytesOut } = stats() ?? assert.fail();
+      return connections === 1n && packetsIn >= 3n && bytesOut > 100n;
+    });
     client.zero(key);
-    assert.equal(
-      client.observeTable({ stats: true }).get(formatVirtualServiceKey(key))?.stats?.connections,
-      0n,
-    );
+    assert.equal(stats()?.connections, 0n);
     assert.equal(fingerprint(), quiet);
   });
 

@@ -14,6 +14,7 @@ import {
 import type { Link, PacketRules, VipBinding, VipClaim } from '../../src/link/index.ts';
 import { layOutNetwork } from '../lab/network.ts';
 import type { LabNetwork } from '../lab/network.ts';
+import { until } from './director-eyes.ts';
 import { ask, openClient, openLinkOn, serveOn } from './link-hosts.ts';
 
 const ip = parseIpAddress;
@@ -468,14 +469,14 @@ suite('link in a real kernel', () => {
         .on('data', (chunk) => (last = chunk.toString()))
         .on('error', (error: NodeJS.ErrnoException) => (last = error.code ?? ''));
       socket.connect(port, vip, () => socket.write('echo 1'));
-      await sleep(200);
-      assert.equal(last, 'echo 1');
+      await until('the first echo is there', () => last === 'echo 1');
       await network.director.check(['ipvsadm', '-d', ...key]);
       socket.write('echo 2');
       await sleep(800);
       await network.director.check(['ipvsadm', '-a', ...key, '-m']);
-      await sleep(1500);
-      assert.equal(last, expected, `expire_nodest_conn=${value}`);
+      await until(`the client sees ${expected}`, () => last === expected).catch(() =>
+        assert.equal(last, expected, `expire_nodest_conn=${value}`),
+      );
     }
     link.applySysctls(new Map([[expireNodestConnPath, '0']]));
   });
@@ -500,8 +501,7 @@ suite('link in a real kernel', () => {
         .on('data', (chunk) => (last = chunk.toString()))
         .on('error', (error: NodeJS.ErrnoException) => (last = error.code ?? ''));
       socket.connect(port, vip, () => socket.write('echo 1'));
-      await sleep(200);
-      assert.equal(last, 'echo 1');
+      await until('the first echo is there', () => last === 'echo 1');
       // As the director does it: raised, deleted and lowered without a pause, here by one shell.
       const path = `/proc/sys/${expireNodestConnPath}`;
       await network.director.check([
@@ -511,7 +511,8 @@ suite('link in a real kernel', () => {
       ]);
       await sleep(100);
       socket.write('echo 2');
-      await sleep(600);
+      if (value === '1') await until('the client is told', () => last === expected, 10_000).catch(() => {});
+      else await sleep(600);
       assert.equal(last, expected, value === '1' ? 'told at once' : 'left waiting in silence');
       await network.director.check([
         'ipvsadm',

@@ -103,6 +103,7 @@ describe('pods that want to see a certificate', () => {
         await condition('Programmed'),
       ),
     );
+    await until('both are told', async () => (await directorStatus()).refused.length === 2);
     const { refused } = await directorStatus();
     assert.deepEqual(
       refused.map(({ object, reason }) => `${object} ${reason}`),

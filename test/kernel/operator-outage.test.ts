@@ -115,7 +115,7 @@ describe('a controller', () => {
         async () => (await rig.isReady()) && (await rig.status()).counts?.realServers === 3,
       );
       // The last drain ends by itself, and is told.
-      await until('all is told', async () => (await writesWithin(1500)).length === 0);
+      await until('all is told', async () => (await writesWithin(4000)).length === 0);
       assert.deepEqual(await writesWithin(4000), [], 'nobody writes what another writes back');
     } finally {
       await second.stop();

@@ -81,7 +81,7 @@ function realServersOf(vip: string): string[] {
 }
 
 async function answersOf(vip: string): Promise<Record<string, number>> {
-  const job = { host: vip, port: vipPort, count: 6, timeoutMs: 1000 };
+  const job = { host: vip, port: vipPort, count: 6, timeoutMs: 5000 };
   return (await sendRequests(rig.network.client, job)).byServer;
 }
 
